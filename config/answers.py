@@ -1,0 +1,33 @@
+"""Freeze what a client is told when its saga ends, in the commit that ends it."""
+
+from django.http import HttpResponse
+
+from config.problems import every_kind, problem
+from payments.api.answers import JSON, checkout_body
+from payments.idempotency import freeze
+from payments.models import SagaExecution
+from payments.sagas.run import Run
+
+ALLOWED_HEADERS = ("Content-Type", "Location", "Retry-After")
+
+
+def freeze_answer(run: Run) -> None:
+    """Nothing to do for a saga that no client waits for."""
+    key_id = run.saga.idempotency_key_id
+    if key_id is None:
+        return
+    run.answer = _answer(run)
+    headers = {name: run.answer[name] for name in ALLOWED_HEADERS if name in run.answer}
+    freeze(key_id, run.answer.status_code, run.answer.content, headers=headers)
+
+
+def _answer(run: Run) -> HttpResponse:
+    saga = run.saga
+    if saga.state == SagaExecution.State.COMPLETED:
+        headers = {"Location": f"/v1/orders/{run.order.public_id}"}
+        return HttpResponse(checkout_body(run.order, run.charge, saga), JSON, 201, headers=headers)
+    kinds = {kind.code: kind for kind in every_kind()}
+    facts = {"order": run.order.public_id, "saga": saga.public_id}
+    if run.charge is not None:
+        facts["charge"] = run.charge.public_id
+    return problem(kinds[saga.failure["code"]], saga.failure["detail"], extensions=facts)

@@ -1,0 +1,56 @@
+"""The API's reference and its table of errors as plain pages: no script, nothing from elsewhere."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+
+from config import problems
+
+
+@require_safe
+def errors(request: HttpRequest) -> HttpResponse:
+    return render(request, "docs/errors.html", {"kinds": problems.every_kind()})
+
+
+@require_safe
+def reference(request: HttpRequest) -> HttpResponse:
+    return render(request, "docs/reference.html", _reference())
+
+
+@cache
+def _reference() -> dict[str, Any]:
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    schemas = schema.get("components", {}).get("schemas", {})
+    return {
+        "info": schema["info"],
+        "operations": list(_operations(schema["paths"])),
+        "schemas": [(name, json.dumps(body, indent=2, default=str)) for name, body in sorted(schemas.items())],
+    }
+
+
+def _operations(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path, methods in sorted(paths.items()):
+        for method, operation in methods.items():
+            yield {
+                "method": method.upper(),
+                "path": path,
+                "id": operation["operationId"],
+                "description": operation.get("description", ""),
+                "parameters": operation.get("parameters", []),
+                "body": _schema_name(operation.get("requestBody", {})),
+                "responses": [(status, _schema_name(answer)) for status, answer in operation["responses"].items()],
+            }
+
+
+def _schema_name(content: dict[str, Any]) -> str:
+    """The name of the schema a body refers to, if it has one."""
+    for media in content.get("content", {}).values():
+        reference = str(media.get("schema", {}).get("$ref", ""))
+        return reference.rpartition("/")[2]
+    return ""

@@ -1,0 +1,216 @@
+"""Every setting, in one place; `.env.example` says what each variable is for."""
+
+from pathlib import Path
+
+from config import backends
+from config.environment import REQUIRED, Environment, rate, url
+from config.logging import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(BASE_DIR)
+
+APP_ENV = env.profile
+DEBUG = env.flag("DEBUG", default=False)
+if DEBUG and APP_ENV == "prod":
+    env.fault("DEBUG", "cannot be on in prod")
+SECRET_KEY = env.secret("SECRET_KEY", dev="dev-only-key-that-signs-nothing-of-value-0123456789-abcdef", minimum=50)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", REQUIRED, dev=["localhost", "127.0.0.1", "[::1]"])
+
+# Parts
+
+INSTALLED_APPS = [
+    "reconciliation",
+    "payments",
+    "fraud",
+    "orders",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "django_filters",
+    "config",  # last: the groups it makes after a migration need every app's permissions
+]
+MIDDLEWARE = [
+    "config.middleware.RequestLog",
+    "config.middleware.ResponseHeaders",
+    "config.middleware.RequestLimits",
+    "config.middleware.Cors",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "payments.idempotency.middleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# Where things are kept
+
+DB_POOL_MIN_SIZE = env.integer("DB_POOL_MIN_SIZE", 1, maximum=1000)
+DB_POOL_MAX_SIZE = env.integer("DB_POOL_MAX_SIZE", 0, maximum=1000)
+DB_POOL_TIMEOUT = env.seconds("DB_POOL_TIMEOUT", 5)
+if 0 < DB_POOL_MAX_SIZE < DB_POOL_MIN_SIZE:
+    env.fault("DB_POOL_MIN_SIZE", "is above DB_POOL_MAX_SIZE")
+DB_CONN_MAX_AGE = env.integer("DB_CONN_MAX_AGE", 60, maximum=86_400)
+_databases = backends.Databases(
+    BASE_DIR, max_age=DB_CONN_MAX_AGE, pool=(DB_POOL_MIN_SIZE, DB_POOL_MAX_SIZE, DB_POOL_TIMEOUT)
+)
+DATABASES = {"default": env.parsed("DATABASE_URL", _databases.parse, "sqlite:///var/paydesk.sqlite3")}
+env.attempt("DATABASE_URL", lambda: backends.make_folder(DATABASES["default"]))
+DATABASE_URL = env.text("DATABASE_URL", "sqlite:///var/paydesk.sqlite3")
+REDIS_URL = env.optional("REDIS_URL", url("redis", "rediss"))
+CACHES = backends.caches(REDIS_URL)
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not (STATIC_ROOT / "staticfiles.json").exists()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.storage.HashedWhenCollected"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+REPORT_UPLOAD_MAX_SIZE = 100 * 1024 * 1024
+
+# The web server
+
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65_535)
+WEB_HOST = env.text("WEB_HOST", "127.0.0.1")
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 1, minimum=1, maximum=256)
+WEB_THREADS = env.integer("WEB_THREADS", 16, minimum=1, maximum=1024)
+
+# Behind TLS
+
+HTTPS_ONLY = env.flag("HTTPS_ONLY", default=True, dev=False)
+PROXY_SSL_HEADER = env.optional("PROXY_SSL_HEADER")
+if PROXY_SSL_HEADER:
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{PROXY_SSL_HEADER.upper().replace('-', '_')}", "https")
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS", each=url("http", "https"))
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
+
+# The API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["config.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.permissions.RequiredPermissions"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None, "AUTO_REFRESH": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Paydesk API",
+    "VERSION": "1",
+    "DESCRIPTION": "Orders, checkouts, charges, refunds, fraud decisions and reconciliation.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "SagaState": "payments.models.SagaExecution.State",
+        "SagaStepState": "payments.models.SagaStep.State",
+    },
+}
+IDEMPOTENCY_KEY_DAYS = env.integer("IDEMPOTENCY_KEY_DAYS", 30, minimum=1, maximum=3650)
+RATE_LIMIT_PER_TOKEN = env.parsed("RATE_LIMIT_PER_TOKEN", rate, "600/min", dev="30000/min")
+RATE_LIMIT_PER_ADDRESS = env.parsed("RATE_LIMIT_PER_ADDRESS", rate, "300/min", dev="30000/min")
+CARD_TESTING_DECLINES = env.integer("CARD_TESTING_DECLINES", 50, minimum=1)
+
+# Gateways
+
+GATEWAYS = env.words("GATEWAYS", ["sandbox"])
+if unknown := set(GATEWAYS) - {"sandbox", "stripe"}:
+    env.fault("GATEWAYS", f"{', '.join(sorted(unknown))}: no such gateway; there are sandbox and stripe")
+DEFAULT_GATEWAY = env.text("DEFAULT_GATEWAY", (GATEWAYS or ["sandbox"])[0])
+if DEFAULT_GATEWAY not in GATEWAYS:
+    env.fault("DEFAULT_GATEWAY", f"{DEFAULT_GATEWAY!r} is not in GATEWAYS")
+SANDBOX_GATEWAY_URL = env.parsed("SANDBOX_GATEWAY_URL", url("http", "https"), "http://127.0.0.1:8001").rstrip("/")
+SANDBOX_WEBHOOK_SECRETS = env.words("SANDBOX_WEBHOOK_SECRETS", dev=["whsec_sandbox"])
+if "sandbox" in GATEWAYS and not SANDBOX_WEBHOOK_SECRETS:
+    env.fault("SANDBOX_WEBHOOK_SECRETS", "is missing, and sandbox is in GATEWAYS")
+SANDBOX_JOURNAL = env.text(
+    "SANDBOX_JOURNAL", str(backends.beside(DATABASES["default"], BASE_DIR / "var", "sandbox.sqlite3"))
+)
+STRIPE_API_BASE = env.parsed("STRIPE_API_BASE", url("http", "https"), "https://api.stripe.com").rstrip("/")
+STRIPE_API_KEY = env.optional("STRIPE_API_KEY")
+STRIPE_WEBHOOK_SECRETS = env.words("STRIPE_WEBHOOK_SECRETS")
+if "stripe" in GATEWAYS and not STRIPE_API_KEY:
+    env.fault("STRIPE_API_KEY", "is missing, and stripe is in GATEWAYS")
+if "stripe" in GATEWAYS and not STRIPE_WEBHOOK_SECRETS:
+    env.fault("STRIPE_WEBHOOK_SECRETS", "is missing, and stripe is in GATEWAYS")
+GATEWAY_TIMEOUT_SECONDS = env.seconds("GATEWAY_TIMEOUT_SECONDS", 5, dev=3)
+
+# Sagas and fraud
+
+CHECKOUT_WAIT_SECONDS = env.seconds("CHECKOUT_WAIT_SECONDS", 6)
+SAGA_LEASE_SECONDS = env.seconds("SAGA_LEASE_SECONDS", 15)
+if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS:
+    env.fault("SAGA_LEASE_SECONDS", "has to be more than twice GATEWAY_TIMEOUT_SECONDS")
+SETTLE_DELAY_SECONDS = env.seconds("SETTLE_DELAY_SECONDS", 0, minimum=0)
+FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "hold")
+SAGA_ANSWER = "config.answers.freeze_answer"
+"""Called in the commit that ends a saga, with its run."""
+PERIODIC_JOBS: list[str] = []
+"""Dotted paths of what the worker runs between sagas; each is called without arguments."""
+
+# Work in the background
+
+CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps", "memory"))
+
+# Watching it
+
+METRICS_TOKEN = env.optional("METRICS_TOKEN")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOG_FORMAT = env.choice("LOG_FORMAT", ("console", "json"), "json", dev="console")
+LOGGING_CONFIG = "config.logging.configure"
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
+ALERT_EMAILS = env.words("ALERT_EMAILS")
+ALERT_WEBHOOK_URL = env.optional("ALERT_WEBHOOK_URL", url("http", "https"))
+globals().update(env.parsed("EMAIL_URL", backends.mail, "consolemail://"))  # Django's EMAIL_BACKEND, EMAIL_HOST, ...
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "paydesk@localhost")
+
+env.finish()

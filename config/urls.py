@@ -1,0 +1,27 @@
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from config import docs, health
+
+openapi = SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[])
+
+v1: list[URLPattern | URLResolver] = [
+    path("openapi.json", openapi, name="openapi"),
+    path("docs", docs.reference, name="docs"),
+    path("docs/errors", docs.errors, name="errors"),
+    path("", include("orders.api.urls")),
+    path("", include("payments.api.urls")),
+    path("", include("fraud.api.urls")),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", health.scrape, name="metrics"),
+    path("admin/", admin.site.urls),
+    path("v1/", include(v1)),
+]
+handler400 = "config.handlers.bad_request"
+handler403 = "config.handlers.permission_denied"
+handler404 = "config.handlers.not_found"
+handler500 = "config.handlers.server_error"

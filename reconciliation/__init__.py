@@ -1,0 +1,1 @@
+"""Audits payments: gateways' reports against the ledger, and the discrepancies between them."""
