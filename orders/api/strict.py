@@ -1,0 +1,46 @@
+"""Input that is taken at its word: unknown members and wrong types are refused, never guessed at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+_UNKNOWN = "This field is not known here."
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string; numbers and booleans are not strings."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: neither `"10"` nor `10.0` nor `true`."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Reports unknown members together with every other fault."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        faults: dict[str, Any] = {str(name): [ErrorDetail(_UNKNOWN, code="unknown")] for name in sorted(unknown)}
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**faults, **_as_dict(error)}) from error
+        if faults:
+            raise ValidationError(faults)
+        return value
+
+
+def _as_dict(error: ValidationError) -> dict[str, Any]:
+    return error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}

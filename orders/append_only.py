@@ -1,0 +1,48 @@
+"""Tables whose rows are facts: the database itself refuses to change or remove them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import migrations
+
+_MAKE = {
+    "postgresql": [
+        """
+        CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$
+        """,
+        """
+        CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE ON {table}
+        FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only()
+        """,
+    ],
+    "sqlite": [
+        "CREATE TRIGGER {table}_refuses_update BEFORE UPDATE ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+        "CREATE TRIGGER {table}_refuses_delete BEFORE DELETE ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+    ],
+}
+_UNMAKE = {
+    "postgresql": [
+        "DROP TRIGGER {table}_is_append_only ON {table}",
+        "DROP FUNCTION {table}_is_append_only()",
+    ],
+    "sqlite": ["DROP TRIGGER {table}_refuses_update", "DROP TRIGGER {table}_refuses_delete"],
+}
+
+
+def append_only(table: str) -> migrations.RunPython:
+    """The migration operation that closes `table` to UPDATE and DELETE.
+
+    SQLite drops a table's triggers when it rebuilds the table: a later migration that alters it does this again.
+    """
+    return migrations.RunPython(_runner(_MAKE, table), _runner(_UNMAKE, table))
+
+
+def _runner(statements: dict[str, list[str]], table: str) -> Callable[[Any, Any], None]:
+    def run(_apps: Any, schema_editor: Any) -> None:
+        for statement in statements[schema_editor.connection.vendor]:
+            schema_editor.execute(statement.format(table=table))
+
+    return run

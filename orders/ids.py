@@ -1,0 +1,46 @@
+"""Typed, time-sortable ids: a UUIDv7 in the database, a TypeID (`ord_01h…`) everywhere else.
+
+Source: the TypeID specification, version 0.3 (https://github.com/jetify-com/typeid).
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+import uuid_utils
+from django.db import models
+from typeid import TypeID
+from typeid.errors import TypeIDException
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): ids made later sort later."""
+    return UUID(bytes=TypeID().uuid.bytes)
+
+
+def parse_id(prefix: str, text: str) -> UUID | None:
+    """The UUID behind `text`, or None when it is not an id of this kind."""
+    try:
+        parsed = TypeID.from_string(text)
+    except TypeIDException:
+        return None
+    return UUID(bytes=parsed.uuid.bytes) if parsed.prefix == prefix else None
+
+
+def format_id(prefix: str, value: UUID) -> str:
+    """The text under which the outside knows `value`."""
+    return str(TypeID.from_uuid(uuid_utils.UUID(bytes=value.bytes), prefix))
+
+
+class TypedModel(models.Model):
+    """A row known outside by its `public_id`."""
+
+    PREFIX: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        return format_id(self.PREFIX, self.id)
