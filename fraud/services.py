@@ -1,0 +1,161 @@
+"""What screening does: count, decide, and take what people say about it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from django.db.models.functions import Now
+
+from fraud import engine
+from fraud.engine import CompiledRuleSet, Evaluation
+from fraud.errors import InvalidListEntry, ReviewClaimed, ReviewClosed
+from fraud.facts import Context, ListKind, ListName, Stage, normalize, velocity_fact
+from fraud.models import NEXT, Decision, ListEntry, ReviewCase, RuleSet, active_ruleset_and_listings
+from fraud.velocity import count_attempt
+from orders.errors import InvalidTransition
+from orders.models import Order
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+log = structlog.get_logger(__name__)
+
+CLOSABLE = [state for state, following in NEXT.items() if ReviewCase.State.CLOSED in following]
+
+
+def gather_velocity(order: Order, *, attempt: str) -> dict[str, int]:
+    """Count this attempt of the order's customer, once however often it is asked; return what the rules look at.
+
+    To be called outside any transaction, before `decide`. Customers of different clients never count together.
+    """
+    ruleset = load_active_ruleset()
+    if ruleset is None or not order.customer_id:
+        return {}
+    customer = f"{order.client_id}:{order.customer_id}"
+    counts = count_attempt(attempt, customer, windows=ruleset.windows)
+    return {velocity_fact(window): count for window, count in counts.items()}
+
+
+def decide(
+    order: Order, *, attempt: str, stage: str, facts: Mapping[str, object], velocity: Mapping[str, int]
+) -> Decision:
+    """Screen one stage of a checkout and store the decision; asked again, return the stored one.
+
+    `facts` are what the order does not know, by the names of `Context`: ip, device_fingerprint, card_fingerprint,
+    card_country, card_brand, avs_result, cvv_result; None or empty when unknown. Runs in the caller's transaction;
+    of two concurrent first calls the slower one raises IntegrityError.
+    """
+    taken = {decision.stage: decision for decision in Decision.objects.filter(attempt=attempt)}
+    if stage in taken:
+        return taken[stage]
+    prior_score = max((decision.score for decision in taken.values()), default=0)
+    context = Context.of(
+        Stage(stage), {**_facts_of(order), **facts, "velocity": dict(velocity), "prior_score": prior_score}
+    )
+    started = time.perf_counter_ns()
+    evaluation, context = _evaluate(context)
+    return Decision.objects.create(
+        order=order,
+        attempt=attempt,
+        stage=stage,
+        decision=evaluation.decision,
+        score=evaluation.score,
+        ruleset_version=evaluation.ruleset_version,
+        verdicts=[asdict(verdict) for verdict in evaluation.verdicts],
+        context=context.snapshot(),
+        latency_us=(time.perf_counter_ns() - started) // 1000,
+    )
+
+
+def evaluate(context: Context) -> Evaluation:
+    """What the active ruleset says of `context` and of the lists its facts are on; nothing is stored or counted."""
+    return _evaluate(context)[0]
+
+
+def load_active_ruleset() -> CompiledRuleSet | None:
+    return load_ruleset(RuleSet.objects.filter(is_active=True).values_list("pk", flat=True).first())
+
+
+def open_case(decision: Decision, *, due_at: datetime | None) -> ReviewCase:
+    """The review of this decision, opened unless it is there."""
+    case, _ = ReviewCase.objects.get_or_create(
+        decision=decision, defaults={"order_id": decision.order_id, "due_at": due_at}
+    )
+    return case
+
+
+def claim_case(case: ReviewCase, *, by: "User") -> None:
+    """Raise ReviewClaimed when somebody has it already, ReviewClosed when it is closed."""
+    try:
+        case.move(ReviewCase.State.CLAIMED, claimed_by=by)
+    except InvalidTransition as error:
+        raise ReviewClaimed(review=case.public_id) from error
+
+
+def close_case(case: ReviewCase, *, outcome: str, by: "User | None", note: str) -> ReviewCase:
+    """Close the case, whoever has claimed it; `by` is None when its time ran out.
+
+    Raise ReviewClosed when somebody was first: the first verdict stands.
+    """
+    closing = {"state": ReviewCase.State.CLOSED, "outcome": outcome, "closed_by": by, "note": note}
+    if not ReviewCase.objects.filter(pk=case.pk, state__in=CLOSABLE).update(closed_at=Now(), **closing):
+        raise ReviewClosed(review=case.public_id)
+    case.refresh_from_db()
+    return case
+
+
+def add_list_entry(
+    value: str,
+    *,
+    kind: ListKind = ListKind.EMAIL,
+    list_name: ListName,
+    reason: str = "",
+    expires_at: datetime | None = None,
+) -> ListEntry:
+    """Put a value on a list; if it is there, give it this reason and expiry.
+
+    Raise InvalidListEntry when the value is not one of its kind.
+    """
+    normalized = normalize(kind, value)
+    if normalized is None:
+        raise InvalidListEntry(f"Not a value of kind {kind}.")
+    entry, _ = ListEntry.objects.update_or_create(
+        list_name=list_name, kind=kind, value=normalized, defaults={"reason": reason, "expires_at": expires_at}
+    )
+    return entry
+
+
+def _facts_of(order: Order) -> dict[str, object]:
+    return {
+        "amount_minor": order.amount_minor,
+        "currency": order.currency,
+        "customer_id": order.customer_id,
+        "email": order.customer_email,
+        "billing_country": order.billing.get("country"),
+        "shipping_country": order.shipping.get("country"),
+    }
+
+
+def _evaluate(context: Context) -> tuple[Evaluation, Context]:
+    """The evaluation, and the context it was made of: with the lists its facts are on."""
+    ruleset_id, listed = active_ruleset_and_listings(context.listable().items())
+    context = replace(context, listed=listed)
+    evaluation = engine.evaluate(load_ruleset(ruleset_id), context)
+    for rule, error in evaluation.failed:
+        log.error("rule_failed", rule=rule, ruleset=evaluation.ruleset_version, error=repr(error))
+    return evaluation, context
+
+
+@lru_cache(maxsize=32)
+def load_ruleset(ruleset_id: UUID | None) -> CompiledRuleSet | None:
+    """A ruleset ready to be asked; read once, for its rules do not change."""
+    if ruleset_id is None:
+        return None
+    ruleset = RuleSet.objects.get(pk=ruleset_id)
+    rules = ruleset.rules.values_list("name", "kind", "parameters", "mode", "rollout_percent")
+    return CompiledRuleSet(ruleset.version, ruleset.review_score, tuple(engine.compile_rule(*rule) for rule in rules))
