@@ -1,0 +1,31 @@
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from payments.sagas.worker import Worker
+
+
+class Command(BaseCommand):
+    """Carries on whatever saga is due, and runs the periodic jobs, until it is told to stop (SIGTERM or Ctrl-C)."""
+
+    help = "Carry on due sagas from the database and run the periodic jobs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--threads", type=int, help="sagas carried on at once (4; 2 on SQLite)")
+        parser.add_argument("--poll", type=float, default=0.5, help="seconds between looks at the database")
+        parser.add_argument("--job-interval", type=float, default=30, help="seconds between rounds of periodic jobs")
+
+    def handle(self, **options: Any) -> None:
+        worker = Worker(
+            threads=options["threads"] or (2 if connection.vendor == "sqlite" else 4),
+            poll=options["poll"],
+            jobs=settings.PERIODIC_JOBS,
+            job_interval=options["job_interval"],
+        )
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: worker.stop())
+        worker.run()
