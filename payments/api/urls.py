@@ -1,0 +1,11 @@
+from django.urls import path
+
+from payments.api import views
+
+urlpatterns = [
+    path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
+    path("charges", views.ChargeList.as_view(), name="charges"),
+    path("charges/<str:charge_id>", views.ChargeDetail.as_view(), name="charge"),
+    path("sagas", views.SagaList.as_view(), name="sagas"),
+    path("sagas/<str:saga_id>", views.SagaDetail.as_view(), name="saga"),
+]

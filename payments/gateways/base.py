@@ -1,0 +1,183 @@
+"""What Paydesk asks of a gateway, and what a gateway can say.
+
+An adapter translates and nothing else. It raises `CardDeclinedError`, `OperationRefusedError` or
+`InvalidRequestError` for a definite no, `NeverSentError` when the request did not arrive, and
+`GatewayTimeoutError` for everything that leaves the outcome open.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Operation(StrEnum):
+    AUTHORIZE = "authorize"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    SHIP = "ship"
+    CANCEL_SHIPMENT = "cancel_shipment"
+
+
+class Result(StrEnum):
+    """What became of an operation. Anything but `PENDING` and `REQUIRES_ACTION` is final."""
+
+    SUCCEEDED = "succeeded"
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    DECLINED = "declined"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be known of a card: never its number."""
+
+    brand: str = ""
+    last4: str = ""
+    country: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One operation as the gateway reports it, in an answer, a look-up or a webhook.
+
+    `transaction_id` is the gateway's name for this movement, `reference` for the charge (or parcel) it belongs to.
+    """
+
+    operation: Operation
+    result: Result
+    transaction_id: str
+    reference: str
+    amount_minor: int = 0
+    currency: str = ""
+    occurred_at: datetime | None = None
+    card: Card = field(default_factory=Card)
+    avs_result: str = ""
+    cvv_result: str = ""
+    decline_code: str = ""
+    next_action_url: str = ""
+    authorization_expires_at: datetime | None = None
+    tracking_number: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The facts worth keeping beside the step that learned them."""
+        facts = {name: value for name, value in asdict(self).items() if value not in ("", None)}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A frozen request: sent again, it is the same to the letter.
+
+    `reference` is the gateway's name of the charge or parcel an operation works on; empty for the first one.
+    """
+
+    key: str
+    order: str
+    amount_minor: int = 0
+    currency: str = ""
+    reference: str = ""
+    payment_method: str = ""
+    three_d_secure: bool = False
+    return_url: str = ""
+    address: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One exchange with a gateway, for the record: redacted before it is stored."""
+
+    operation: str
+    url: str
+    status: int | None
+    milliseconds: int
+    request: Any
+    answer: Any
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a gateway promises.
+
+    `absence_is_proof`: its look-up is strongly consistent, so what it does not find did not happen.
+    `key_retention`: how long it honours an idempotency key. `settle_delay`: how long after a request has ended
+    its effect may still appear.
+    """
+
+    timeout: timedelta
+    settle_delay: timedelta
+    key_retention: timedelta = timedelta(hours=24)
+    absence_is_proof: bool = False
+    partial_capture: bool = False
+
+
+class PaymentGateway(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    def require_known(self, payment_method: str) -> None:
+        """Raise InvalidRequestError for a payment method that can never be charged; asks nobody."""
+        ...
+
+    def authorize(self, request: Request) -> Outcome:
+        """Reserve `amount_minor` on the customer's card."""
+        ...
+
+    def capture(self, request: Request) -> Outcome:
+        """Take an authorized amount."""
+        ...
+
+    def void(self, request: Request) -> Outcome:
+        """Let an authorization go, or make a payment that waits for its customer impossible."""
+        ...
+
+    def refund(self, request: Request) -> Outcome:
+        """Give back a captured amount, or part of it."""
+        ...
+
+    def look_up(self, operation: Operation, request: Request) -> Outcome | None:
+        """What became of this request; None when the gateway knows nothing of it."""
+        ...
+
+    def is_dead(self, reference: str) -> bool:
+        """Whether the charge can neither be confirmed nor captured any more."""
+        ...
+
+    def list_transactions(self, day: date) -> Sequence[Outcome]:
+        """The movements of one UTC day."""
+        ...
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+        """Raise WebhookSignatureError or WebhookReplayError unless the gateway sent exactly this, just now."""
+        ...
+
+    def parse_webhook(self, body: bytes) -> tuple[str, str, Outcome | None]:
+        """The event's id, its type, and the outcome it reports, if it reports one."""
+        ...
+
+
+class Carrier(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    def ship(self, request: Request) -> Outcome:
+        """Hand the parcel over."""
+        ...
+
+    def cancel_shipment(self, request: Request) -> Outcome:
+        """Call the parcel back."""
+        ...
+
+    def look_up(self, operation: Operation, request: Request) -> Outcome | None:
+        """What became of this request; None when the carrier knows nothing of it."""
+        ...

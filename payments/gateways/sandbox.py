@@ -1,0 +1,239 @@
+"""The sandbox gateway and its carrier, as seen from here: HTTP to another process (see `payments.sandbox`)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+from payments.errors import (
+    AuthenticationRequiredError,
+    CardDeclinedError,
+    ExpiredCardError,
+    GatewayTimeoutError,
+    InsufficientFundsError,
+    InvalidRequestError,
+    OperationRefusedError,
+    PaymentError,
+    ShipmentRefusedError,
+)
+from payments.gateways.base import Capabilities, Card, Operation, Outcome, Request, Result
+from payments.gateways.http import JsonClient
+from payments.sandbox.cards import card_of
+from payments.webhooks import signatures
+
+DECLINES: dict[str, type[CardDeclinedError]] = {
+    "insufficient_funds": InsufficientFundsError,
+    "expired_card": ExpiredCardError,
+    "authentication_failed": AuthenticationRequiredError,
+}
+
+_RESULTS = {
+    "succeeded": Result.SUCCEEDED,
+    "requires_action": Result.REQUIRES_ACTION,
+    "pending": Result.PENDING,
+    "declined": Result.DECLINED,
+    "failed": Result.FAILED,
+}
+_AUTHORIZATION_RESULTS = {
+    "authorized": Result.SUCCEEDED,
+    "captured": Result.SUCCEEDED,
+    "voided": Result.SUCCEEDED,
+    "requires_action": Result.REQUIRES_ACTION,
+    "declined": Result.DECLINED,
+    "failed": Result.FAILED,
+    "expired": Result.FAILED,
+}
+_LISTED = {"charge": Operation.CAPTURE, "refund": Operation.REFUND}
+_DEAD = {"voided", "declined", "failed", "expired"}
+
+
+def _capabilities() -> Capabilities:
+    return Capabilities(
+        timeout=timedelta(seconds=settings.GATEWAY_TIMEOUT_SECONDS),
+        settle_delay=timedelta(seconds=settings.SETTLE_DELAY_SECONDS),
+        absence_is_proof=True,
+        partial_capture=True,
+    )
+
+
+class _SandboxPeer:
+    def __init__(self) -> None:
+        self.capabilities = _capabilities()
+        self._http = JsonClient(settings.SANDBOX_GATEWAY_URL, timeout=settings.GATEWAY_TIMEOUT_SECONDS)
+
+    def _post(self, operation: Operation, path: str, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        status, answer = self._http.send(operation, "POST", path, body=body, key=request.key)
+        if status >= 400:
+            raise _refusal(status, answer)
+        return answer
+
+    def _operation(self, operation: Operation, key: str) -> dict[str, Any] | None:
+        """What the sandbox did under our key."""
+        path = f"/v1/operations?idempotency_key={quote(key, safe='')}"
+        status, answer = self._http.send("look_up", "GET", path)
+        if status != 200:
+            raise GatewayTimeoutError(f"The look-up was answered with {status}.", is_answered=True)
+        with _makes_sense():
+            found = [row for row in answer["operations"] if row["operation"] == operation]
+            return found[-1] if found else None
+
+
+class SandboxGateway(_SandboxPeer):
+    name = "sandbox"
+
+    def require_known(self, payment_method: str) -> None:
+        """Raise InvalidRequestError for a token that can never be charged."""
+        if card_of(payment_method) is None:
+            raise InvalidRequestError("This payment method is unknown to the gateway.", field="payment_method")
+
+    def authorize(self, request: Request) -> Outcome:
+        body = {
+            "order": request.order,
+            "amount": request.amount_minor,
+            "currency": request.currency,
+            "payment_method": request.payment_method,
+            "three_d_secure": request.three_d_secure,
+        }
+        if request.return_url:
+            body["return_url"] = request.return_url
+        return _charge_outcome(self._post(Operation.AUTHORIZE, "/v1/charges", request, body))
+
+    def capture(self, request: Request) -> Outcome:
+        return self._move(Operation.CAPTURE, "capture", request, {"amount": request.amount_minor})
+
+    def void(self, request: Request) -> Outcome:
+        return self._move(Operation.VOID, "void", request, {})
+
+    def refund(self, request: Request) -> Outcome:
+        return self._move(Operation.REFUND, "refunds", request, {"amount": request.amount_minor})
+
+    def _move(self, operation: Operation, path: str, request: Request, body: dict[str, Any]) -> Outcome:
+        return _charge_outcome(self._post(operation, f"/v1/charges/{request.reference}/{path}", request, body))
+
+    def look_up(self, operation: Operation, request: Request) -> Outcome | None:
+        found = self._operation(operation, request.key)
+        return _charge_outcome({"operation": found, "charge": found["charge"]}) if found else None
+
+    def is_dead(self, reference: str) -> bool:
+        """Whether a charge can neither be confirmed nor captured any more."""
+        status, answer = self._http.send("look_up", "GET", f"/v1/charges/{reference}")
+        with _makes_sense():
+            return status == 200 and answer["charge"]["status"] in _DEAD
+
+    def list_transactions(self, day: date) -> Sequence[Outcome]:
+        status, answer = self._http.send("list_transactions", "GET", f"/v1/transactions?date={day.isoformat()}")
+        if status != 200:
+            raise InvalidRequestError(f"The sandbox answered {status}.")
+        with _makes_sense():
+            return [_listed(row) for row in answer["transactions"] if row["type"] in _LISTED]
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+        signatures.verify(headers.get("Sandbox-Signature", ""), body, secrets=settings.SANDBOX_WEBHOOK_SECRETS, now=now)
+
+    def parse_webhook(self, body: bytes) -> tuple[str, str, Outcome | None]:
+        event = signatures.parse_event(body)
+        data = event.get("data") or {}
+        charge, operation = data.get("charge"), data.get("operation")
+        outcome = _charge_outcome(data) if charge and operation else None
+        return event["id"], event["type"], outcome
+
+
+class SandboxCarrier(_SandboxPeer):
+    name = "sandbox"
+
+    def ship(self, request: Request) -> Outcome:
+        body = {"order": request.order, "address": dict(request.address)}
+        return _shipment_outcome(self._post(Operation.SHIP, "/v1/shipments", request, body))
+
+    def cancel_shipment(self, request: Request) -> Outcome:
+        path = f"/v1/shipments/{request.reference}/cancel"
+        return _shipment_outcome(self._post(Operation.CANCEL_SHIPMENT, path, request, {}))
+
+    def look_up(self, operation: Operation, request: Request) -> Outcome | None:
+        found = self._operation(operation, request.key)
+        return _shipment_outcome({"operation": found, "shipment": found["shipment"]}) if found else None
+
+
+def _refusal(status: int, answer: dict[str, Any]) -> PaymentError:
+    """A definite no, as the sandbox words it."""
+    error = answer.get("error") or {}
+    code, message = str(error.get("code", "")), str(error.get("message", ""))
+    if code == "shipment_refused":
+        return ShipmentRefusedError(message)
+    if status == 402 and "decline_code" in error:
+        reference = str((answer.get("charge") or {}).get("id", ""))
+        return decline(str(error["decline_code"]), message, reference=reference)
+    if status in (402, 409):
+        return OperationRefusedError(message, gateway_code=code)
+    return InvalidRequestError(message, gateway_code=code)
+
+
+def decline(decline_code: str, message: str = "", **facts: object) -> CardDeclinedError:
+    """The error for a decline code, the card network's own words kept beside it."""
+    return DECLINES.get(decline_code, CardDeclinedError)(message, decline_code=decline_code, **facts)
+
+
+@contextmanager
+def _makes_sense() -> Iterator[None]:
+    """JSON of another shape than agreed says nothing about what happened."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise GatewayTimeoutError("The gateway's answer makes no sense.", is_answered=True) from error
+
+
+@_makes_sense()
+def _charge_outcome(answer: dict[str, Any]) -> Outcome:
+    operation, charge = answer["operation"], answer["charge"]
+    is_authorization = operation["operation"] == Operation.AUTHORIZE
+    results = _AUTHORIZATION_RESULTS if is_authorization else _RESULTS
+    status = charge["status"] if is_authorization else operation["status"]
+    card = charge.get("card") or {}
+    action = charge.get("next_action") or {}
+    return Outcome(
+        operation=Operation(operation["operation"]),
+        result=results[status],
+        transaction_id=operation["id"],
+        reference=charge["id"],
+        amount_minor=operation.get("amount") or 0,
+        currency=operation.get("currency") or "",
+        occurred_at=_moment(operation.get("at")),
+        card=Card(*(str(card.get(fact) or "") for fact in ("brand", "last4", "country", "fingerprint"))),
+        avs_result=charge.get("avs_result") or "",
+        cvv_result=charge.get("cvv_result") or "",
+        decline_code=charge.get("decline_code") or "",
+        next_action_url=action.get("url") or "",
+        authorization_expires_at=_moment(charge.get("authorization_expires_at")),
+    )
+
+
+@_makes_sense()
+def _shipment_outcome(answer: dict[str, Any]) -> Outcome:
+    operation, shipment = answer["operation"], answer.get("shipment") or {}
+    return Outcome(
+        operation=Operation(operation["operation"]),
+        result=_RESULTS[operation["status"]],
+        transaction_id=operation["id"],
+        reference=shipment.get("id") or "",
+        occurred_at=_moment(operation.get("at")),
+        tracking_number=shipment.get("tracking_number") or "",
+    )
+
+
+def _listed(row: dict[str, Any]) -> Outcome:
+    return Outcome(
+        operation=_LISTED[row["type"]],
+        result=Result.SUCCEEDED,
+        transaction_id=row["transaction_id"],
+        reference=row["charge"],
+        amount_minor=abs(row["gross"]),
+        currency=row["currency"],
+        occurred_at=_moment(row["created_at"]),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,17 @@
+"""The rows behind every movement of money. Each room holds one subject."""
+
+from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.idempotency import IdempotencyKey
+from payments.models.ledger import LedgerPosting
+from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
+
+__all__ = [
+    "ChargeAttempt",
+    "GatewayOutcome",
+    "IdempotencyKey",
+    "LedgerPosting",
+    "Refund",
+    "SagaEvent",
+    "SagaExecution",
+    "SagaStep",
+]

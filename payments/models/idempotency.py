@@ -1,0 +1,31 @@
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+
+class IdempotencyKey(models.Model):
+    """One request of one client, whatever becomes of it; `answer` is frozen by the commit that settles it."""
+
+    client = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 over method, path, query and canonical body.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status, once the answer is frozen.")
+    headers = models.JSONField(default=dict)
+    answer = models.BinaryField(default=b"")
+    created_at = models.DateTimeField(db_default=Now())
+    frozen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client", "key"], name="one_use_per_client_and_key"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_by_age")]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.status is not None

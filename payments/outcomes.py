@@ -1,0 +1,186 @@
+"""The one way a gateway's word becomes a fact, whether an answer, a look-up or a webhook brings it.
+
+Being recorded already is success. What contradicts a charge that is settled is never argued with: the fact is kept,
+and a remedy saga gives the money back.
+"""
+
+import structlog
+from django.db.models import F
+from django.db.models.functions import Now
+
+from orders.models import Order
+from payments import ledger
+from payments.errors import UnexpectedOutcomeError
+from payments.gateways.base import Operation, Outcome, Result
+from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
+
+log = structlog.get_logger(__name__)
+
+Status = ChargeAttempt.Status
+
+
+def record_outcome(charge: ChargeAttempt, outcome: Outcome, *, source: str, refund: Refund | None = None) -> None:
+    """Apply `outcome` to `charge`, the order and the ledger, in the caller's transaction.
+
+    Raise UnexpectedOutcomeError, having written nothing, when the gateway moved another amount or currency than asked.
+    """
+    if outcome.result == Result.REQUIRES_ACTION:
+        _note_required_action(charge, outcome)
+    elif outcome.result in (Result.DECLINED, Result.FAILED):
+        note_declined(charge, outcome.decline_code, reference=outcome.reference)
+    elif outcome.result == Result.SUCCEEDED:
+        _require_as_asked(charge, outcome, refund)
+        _record_movement(charge, outcome, source, refund)
+
+
+def note_declined(charge: ChargeAttempt, decline_code: str, *, reference: str = "", is_failure: bool = False) -> None:
+    """Nothing was authorized: the attempt is over. Only an attempt that is still open can be declined."""
+    charge.advance(
+        Status.FAILED if is_failure else Status.DECLINED,
+        decline_code=decline_code,
+        gateway_reference=reference or charge.gateway_reference,
+        next_action_url="",
+    )
+
+
+def note_unknown(charge: ChargeAttempt) -> None:
+    """Nobody knows what became of the authorization."""
+    if charge.status == Status.PENDING:
+        charge.advance(Status.UNKNOWN)
+
+
+def _note_required_action(charge: ChargeAttempt, outcome: Outcome) -> None:
+    charge.advance(
+        Status.REQUIRES_ACTION,
+        gateway_reference=outcome.reference,
+        next_action_url=outcome.next_action_url,
+    )
+
+
+def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -> None:
+    if outcome.operation == Operation.VOID:
+        return
+    asked = refund.amount_minor if refund else charge.amount_minor
+    if (outcome.amount_minor, outcome.currency) != (asked, charge.currency):
+        raise UnexpectedOutcomeError(
+            f"Asked to {outcome.operation} {asked} {charge.currency}, "
+            f"the gateway reports {outcome.amount_minor} {outcome.currency}.",
+            charge=charge.public_id,
+        )
+
+
+def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refund | None) -> None:
+    has_moved = _MOVES[outcome.operation](charge, outcome, refund)
+    if not has_moved and _is_recorded(charge, outcome):
+        charge.refresh_from_db()
+        return
+    GatewayOutcome.objects.create(
+        gateway=charge.gateway,
+        operation=outcome.operation,
+        transaction_id=outcome.transaction_id,
+        charge=charge,
+        amount_minor=outcome.amount_minor,
+        currency=outcome.currency,
+        source=source,
+        occurred_at=outcome.occurred_at,
+    )
+    if not has_moved:
+        _open_remedy(charge, outcome)
+
+
+def _is_recorded(charge: ChargeAttempt, outcome: Outcome) -> bool:
+    return GatewayOutcome.objects.filter(
+        gateway=charge.gateway, operation=outcome.operation, transaction_id=outcome.transaction_id
+    ).exists()
+
+
+def _authorize(charge: ChargeAttempt, outcome: Outcome, _refund: Refund | None) -> bool:
+    return charge.advance(
+        Status.AUTHORIZED,
+        gateway_reference=outcome.reference,
+        authorized_minor=outcome.amount_minor,
+        card_brand=outcome.card.brand,
+        card_last4=outcome.card.last4,
+        card_country=outcome.card.country,
+        card_fingerprint=outcome.card.fingerprint,
+        avs_result=outcome.avs_result,
+        cvv_result=outcome.cvv_result,
+        next_action_url="",
+        authorization_expires_at=outcome.authorization_expires_at,
+    )
+
+
+def _capture(charge: ChargeAttempt, outcome: Outcome, _refund: Refund | None) -> bool:
+    if not charge.advance(Status.CAPTURED, captured_minor=outcome.amount_minor):
+        return False
+    _add_paid(charge.order, outcome.amount_minor)
+    ledger.post_capture(charge, outcome)
+    return True
+
+
+def _void(charge: ChargeAttempt, _outcome: Outcome, _refund: Refund | None) -> bool:
+    return charge.advance(Status.VOIDED, next_action_url="")
+
+
+def _give_back(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -> bool:
+    if refund is None or not _succeed(refund, outcome):
+        return False
+    amount = outcome.amount_minor
+    ChargeAttempt.objects.filter(pk=charge.pk).update(
+        refunded_minor=F("refunded_minor") + amount,
+        refund_pending_minor=F("refund_pending_minor") - amount,
+        updated_at=Now(),
+    )
+    charge.refunded_minor += amount
+    charge.refund_pending_minor -= amount
+    _add_paid(charge.order, -amount)
+    ledger.post_refund(charge, outcome)
+    return True
+
+
+def _add_paid(order: Order, amount_minor: int) -> None:
+    """In the row, whatever others did to it; and in the caller's copy."""
+    Order.objects.filter(pk=order.pk).update(paid_minor=F("paid_minor") + amount_minor, updated_at=Now())
+    order.paid_minor += amount_minor
+
+
+def _succeed(refund: Refund, outcome: Outcome) -> bool:
+    """Compare-and-swap: of an answer, a look-up and a webhook about one refund, one does the booking."""
+    undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
+    return bool(
+        undecided.update(status=Refund.Status.SUCCEEDED, gateway_reference=outcome.transaction_id, updated_at=Now())
+    )
+
+
+_MOVES = {
+    Operation.AUTHORIZE: _authorize,
+    Operation.CAPTURE: _capture,
+    Operation.VOID: _void,
+    Operation.REFUND: _give_back,
+}
+
+
+def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
+    """Undo at the gateway what our books have already closed: one saga for each of the gateway's objects."""
+    if outcome.operation not in (Operation.AUTHORIZE, Operation.CAPTURE):
+        return
+    log.error("outcome_contradicts_charge", charge=charge.public_id, operation=outcome.operation)
+    if outcome.operation == Operation.CAPTURE:
+        ledger.post_capture(charge, outcome, credit=LedgerPosting.Account.SUSPENSE)
+    remedy = SagaExecution(
+        definition="remedy",
+        version=1,
+        business_key=f"{charge.gateway}:{outcome.operation}:{outcome.reference}",
+        order_id=charge.order_id,
+        context={
+            "charge": str(charge.pk),
+            "gateway": charge.gateway,
+            "operation": outcome.operation,
+            "reference": outcome.reference,
+            "amount": outcome.amount_minor,
+            "currency": outcome.currency,
+        },
+    )
+    SagaExecution.objects.bulk_create(
+        [remedy], update_conflicts=True, unique_fields=["definition", "business_key"], update_fields=["context"]
+    )

@@ -1,0 +1,134 @@
+"""The checkout: from an order to a paid parcel, or back to where it began."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+import fraud.services as screening
+from fraud.models import Decision, ReviewCase
+from orders import services as orders
+from orders.models import Order
+from payments.errors import FraudBlockedError
+from payments.sagas import registry
+from payments.sagas.definition import Foreign, Local, Park, Refuse, Saga, Verdict
+from payments.sagas.operations import (
+    Authorization,
+    Capture,
+    RefundCharge,
+    ShipmentCancelling,
+    Shipping,
+    Void,
+    charge_of,
+)
+from payments.sagas.run import Run
+
+REVIEW_POLL = timedelta(minutes=1)
+REVIEW_PATIENCE = timedelta(days=6)
+"""Shorter than the week after which card authorizations usually lapse."""
+
+BEFORE, AFTER = "before_authorization", "after_authorization"
+
+
+def reserve_inventory(run: Run) -> Verdict:
+    orders.reserve_stock(run.order, checkout_number=run.context["checkout_number"])
+    return None
+
+
+def release_inventory(run: Run) -> Verdict:
+    orders.release_stock(run.order, checkout_number=run.context["checkout_number"])
+    return None
+
+
+def count_attempt(run: Run) -> None:
+    run.ahead["velocity"] = screening.gather_velocity(run.order, attempt=run.saga.public_id)
+
+
+def screen_order(run: Run) -> Verdict:
+    """What is known before the card has been asked: a challenge here makes the gateway ask for 3DS."""
+    run.context["velocity"] = run.ahead["velocity"]
+    decision = _decide(run, BEFORE, {})
+    run.context["three_d_secure"] = decision.decision == "challenge"
+    return _blocked_or_reviewed(run, decision)
+
+
+def screen_authorization(run: Run) -> Verdict:
+    """What the card's issuer has told: a challenge that comes this late becomes a review."""
+    charge = charge_of(run)
+    card = {
+        "card_country": charge.card_country,
+        "card_brand": charge.card_brand,
+        "card_fingerprint": charge.card_fingerprint,
+        "avs_result": charge.avs_result,
+        "cvv_result": charge.cvv_result,
+    }
+    decision = _decide(run, AFTER, {name: fact or None for name, fact in card.items()})
+    return _blocked_or_reviewed(run, decision, is_challenge_late=True)
+
+
+def _decide(run: Run, stage: str, facts: dict[str, str | None]) -> Decision:
+    context = run.context
+    where_from = {"ip": context.get("customer_ip"), "device_fingerprint": context.get("device_fingerprint")}
+    return screening.decide(
+        run.order,
+        attempt=run.saga.public_id,
+        stage=stage,
+        facts={**where_from, **facts},
+        velocity=context["velocity"],
+    )
+
+
+def _blocked_or_reviewed(run: Run, decision: Decision, *, is_challenge_late: bool = False) -> Verdict:
+    if decision.decision == "block":
+        return Refuse(FraudBlockedError(decision=decision.public_id))
+    if decision.decision == "review" or (is_challenge_late and decision.decision == "challenge"):
+        run.context["review"] = str(decision.pk)
+    return None
+
+
+def await_review(run: Run) -> Verdict:
+    """`hold`: nothing is captured until a person has said yes. `post_charge`: the case stays open behind the order."""
+    decision_id = run.context.get("review")
+    if decision_id is None:
+        return None
+    expires_at = charge_of(run).authorization_expires_at
+    case = screening.open_case(Decision.objects.get(pk=decision_id), due_at=expires_at or run.now + REVIEW_PATIENCE)
+    if settings.FRAUD_REVIEW_MODE == "post_charge":
+        return None
+    if run.is_overdue and case.state != ReviewCase.State.CLOSED:
+        case = screening.close_case(case, outcome="expired", by=None, note="Nobody decided in time.")
+    if case.state != ReviewCase.State.CLOSED:
+        return Park("review", REVIEW_POLL, REVIEW_PATIENCE, Order.Status.IN_REVIEW)
+    return None if case.outcome == "approved" else Refuse(FraudBlockedError(f"The review was {case.outcome}."))
+
+
+def complete_order(run: Run) -> Verdict:
+    orders.consume_stock(run.order, checkout_number=run.context["checkout_number"])
+    run.order.move(Order.Status.COMPLETED)
+    return None
+
+
+_ENDS = {"out_of_stock": Order.Status.OPEN, "order_cancelled": Order.Status.CANCELLED}
+
+
+def settle_order(run: Run) -> None:
+    """Everything is undone: say what became of the order."""
+    run.order.move(_ENDS.get(run.saga.failure["code"], Order.Status.PAYMENT_FAILED))
+
+
+CHECKOUT = registry.register(
+    Saga(
+        "checkout",
+        version=1,
+        steps=(
+            Local(reserve_inventory, undo=release_inventory),
+            Local(screen_order, before=count_attempt),
+            Foreign(Authorization(), undo=Void()),
+            Local(screen_authorization),
+            Local(await_review),
+            Foreign(Capture(), undo=RefundCharge()),
+            Foreign(Shipping(), undo=ShipmentCancelling()),
+            Local(complete_order),
+        ),
+        on_compensated=settle_order,
+    )
+)

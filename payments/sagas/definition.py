@@ -1,0 +1,121 @@
+"""The words a saga is written in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from payments.errors import PaymentError
+from payments.gateways.base import Carrier, Outcome, PaymentGateway, Request
+
+if TYPE_CHECKING:
+    from orders.errors import DomainError
+    from orders.models import Order
+    from payments.sagas.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Wait for something outside.
+
+    Look again after `poll`, or when woken; after `patience` the step finds `run.is_overdue` and applies its policy.
+    """
+
+    waiting_for: str
+    poll: timedelta
+    patience: timedelta | None = None
+    order_status: "Order.Status | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A definite no, with what the step wrote kept: the saga is undone. (Raising instead drops what it wrote.)"""
+
+    error: "DomainError"
+
+
+Verdict = Park | Refuse | None
+"""How a step ended: None is success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A step in our own database: its effect and its checkpoint are one commit.
+
+    `before` runs ahead of that transaction and must give the same answer however often it is asked.
+    """
+
+    run: "Callable[[Run], Verdict]"
+    undo: "Callable[[Run], Verdict] | None" = None
+    before: "Callable[[Run], None] | None" = None
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+class ForeignOperation(ABC):
+    """A call to somebody else's system. Only `execute` and `look_up` leave the house, outside any transaction."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def peer(self, run: "Run") -> "PaymentGateway | Carrier":
+        """Whom to ask."""
+
+    @abstractmethod
+    def prepare(self, run: "Run") -> "Request | Park | Refuse | None":
+        """The request to freeze, in the commit that starts the step; None when there is nothing to do."""
+
+    @abstractmethod
+    def execute(self, run: "Run", request: Request) -> Outcome:
+        """Send the request."""
+
+    @abstractmethod
+    def look_up(self, run: "Run", request: Request) -> Outcome | None:
+        """Ask what became of the request; None when nothing is known of it."""
+
+    @abstractmethod
+    def record(self, run: "Run", outcome: Outcome, source: str) -> Verdict:
+        """Write down what the peer reports, in the commit that ends the step."""
+
+    def mark_refused(self, run: "Run", error: PaymentError) -> None:  # noqa: B027  # not every operation has marks
+        """Write down a definite no."""
+
+    def mark_unknown(self, run: "Run") -> None:  # noqa: B027
+        """Write down that nobody knows yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A step in somebody else's system, undone there."""
+
+    operation: ForeignOperation
+    undo: ForeignOperation | None = None
+
+    @property
+    def name(self) -> str:
+        return self.operation.name
+
+
+Step = Local | Foreign
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """A saga reads like its sentence.
+
+    `on_compensated` settles what the saga was about once everything is undone. A saga that `is_remedy` has nothing
+    to undo: what it may not do goes to a person.
+    """
+
+    name: str
+    version: int
+    steps: tuple[Step, ...]
+    on_compensated: "Callable[[Run], None] | None" = None
+    is_remedy: bool = False
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.name, self.version

@@ -1,0 +1,124 @@
+"""Talk to a peer about one started step: send it once, or ask what became of it. No transaction is open here."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import monotonic
+
+from payments.errors import GatewayTimeoutError, NeverSentError, PaymentError
+from payments.gateways.audit import recorded_calls
+from payments.gateways.base import Call, Capabilities, Outcome, Request
+from payments.models import GatewayOutcome, SagaStep
+from payments.sagas.definition import ForeignOperation
+from payments.sagas.run import Run
+
+SEND_WINDOW = timedelta(seconds=2)
+"""How long after a step was started its request may still be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A foreign step whose request is committed.
+
+    `send_by` is set, on this process's monotonic clock, only in the process that has just started the step; everybody
+    else has to look the request up first.
+    """
+
+    step: SagaStep
+    operation: ForeignOperation
+    send_by: float | None = None
+
+    @property
+    def request(self) -> Request:
+        return replace(Request(**self.step.request), key=self.step.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The peer says what became of the request."""
+
+    outcome: Outcome
+    source: str
+    calls: list[Call] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A definite no."""
+
+    error: PaymentError
+    calls: list[Call] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """It certainly did not happen: it was never sent, or the peer has nothing of it.
+
+    `is_answered`: the peer did answer, and would answer the same to the same key.
+    """
+
+    error: PaymentError
+    is_answered: bool = False
+    retry_after: float | None = None
+    calls: list[Call] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Nobody knows yet. `wait` is how long, in seconds, asking again makes no sense."""
+
+    error: PaymentError
+    is_answered: bool = False
+    wait: float = 0
+    calls: list[Call] = field(default_factory=list)
+
+
+Answer = Done | Refused | NotDone | Unclear
+
+
+def ask(run: Run, started: Started) -> Answer:
+    """Send a request that was started here just now; look up any other, and any whose answer says nothing."""
+    with recorded_calls() as calls:
+        answer = _send(run, started) if started.send_by is not None else None
+        if answer is None or isinstance(answer, Unclear):
+            answer = _find(run, started, sent=answer)
+    return replace(answer, calls=calls)
+
+
+def _send(run: Run, started: Started) -> Answer:
+    if started.send_by is None or monotonic() > started.send_by:
+        return NotDone(NeverSentError("The time to send this request had passed."))
+    try:
+        return Done(started.operation.execute(run, started.request), GatewayOutcome.Source.ANSWER)
+    except NeverSentError as error:
+        return NotDone(error, retry_after=error.retry_after)
+    except GatewayTimeoutError as error:
+        return Unclear(error, is_answered=error.is_answered)
+    except PaymentError as error:
+        return Refused(error)
+
+
+def _find(run: Run, started: Started, *, sent: Unclear | None) -> Answer:
+    try:
+        outcome = started.operation.look_up(run, started.request)
+    except PaymentError as error:
+        return Unclear(error, is_answered=sent is not None and sent.is_answered)
+    if outcome is not None:
+        return Done(outcome, GatewayOutcome.Source.LOOK_UP)
+    return _absent(started.step, started.operation.peer(run).capabilities, sent=sent, now=run.now)
+
+
+def _absent(step: SagaStep, peer: Capabilities, *, sent: Unclear | None, now: datetime) -> Answer:
+    """What it means that the peer knows nothing of the request."""
+    error = sent.error if sent else GatewayTimeoutError("The request is not known to the peer.")
+    is_answered = sent.is_answered if sent else step.is_answered
+    if not peer.absence_is_proof:
+        return Unclear(error, is_answered=is_answered)
+    # A request whose end this process saw cannot arrive any more; any other may, until its time has run out.
+    if sent is not None:
+        lasts_until = now + peer.settle_delay
+    elif step.send_before is not None:
+        lasts_until = step.send_before + peer.timeout + peer.settle_delay
+    else:
+        lasts_until = now
+    wait = (lasts_until - now).total_seconds()
+    return Unclear(error, is_answered=is_answered, wait=wait) if wait > 0 else NotDone(error, is_answered=is_answered)

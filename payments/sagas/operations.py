@@ -1,0 +1,304 @@
+"""The calls a checkout makes to gateway and carrier, and how each is undone.
+
+Undoing follows the charge's present state, never the saga's memory: refund what is captured, void what could still be
+captured, nothing else.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from orders import services as orders
+from orders.models import Order
+from payments.errors import (
+    AuthenticationRequiredError,
+    CardDeclinedError,
+    CheckoutCancelledError,
+    OperationRefusedError,
+    PaymentError,
+    ShipmentRefusedError,
+    UnexpectedOutcomeError,
+)
+from payments.gateways import registry as gateways
+from payments.gateways.base import Carrier, Operation, Outcome, PaymentGateway, Request, Result
+from payments.gateways.sandbox import decline
+from payments.models import ChargeAttempt, Refund
+from payments.outcomes import note_declined, note_unknown, record_outcome
+from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
+from payments.sagas.run import Run
+
+CUSTOMER_PATIENCE = timedelta(minutes=30)
+"""How long a customer may take to authenticate."""
+CUSTOMER_POLL = timedelta(seconds=2)
+PENDING_POLL = timedelta(seconds=5)
+
+Status = ChargeAttempt.Status
+
+
+class GatewayOperation(ForeignOperation):
+    operation: Operation
+
+    def peer(self, run: Run) -> PaymentGateway:
+        return gateways.gateway(run.context["gateway"])
+
+    def look_up(self, run: Run, request: Request) -> Outcome | None:
+        return self.peer(run).look_up(self.operation, request)
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        if outcome.result == Result.PENDING:
+            return Park("gateway", PENDING_POLL)
+        if outcome.result != Result.SUCCEEDED:
+            return Refuse(self.refusal())
+        return _recorded(charge_of(run), outcome, source)
+
+    def refusal(self) -> PaymentError:
+        """What a definite no means to the client."""
+        return OperationRefusedError(f"The gateway refused to {self.operation}.")
+
+    def about(self, charge: ChargeAttempt, *, amount_minor: int) -> Request:
+        return Request(
+            key="",
+            order=charge.order.public_id,
+            amount_minor=amount_minor,
+            currency=charge.currency,
+            reference=charge.gateway_reference,
+        )
+
+
+def _recorded(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refund | None = None) -> Verdict:
+    try:
+        record_outcome(charge, outcome, source=source, refund=refund)
+    except UnexpectedOutcomeError as error:
+        return Refuse(error)
+    return None
+
+
+def charge_of(run: Run) -> ChargeAttempt:
+    if run.charge is None:
+        raise UnexpectedOutcomeError("This saga has no charge attempt.")
+    return run.charge
+
+
+def is_cancel_requested(run: Run) -> bool:
+    return Order.objects.filter(pk=run.order.pk).exclude(cancel_requested_at=None).exists()
+
+
+class Authorization(GatewayOperation):
+    """Reserve the order's total on the customer's card."""
+
+    name = "authorize_payment"
+    operation = Operation.AUTHORIZE
+
+    def prepare(self, run: Run) -> Request | Refuse:
+        if run.order.cancel_requested_at is not None:
+            return Refuse(CheckoutCancelledError())
+        context = run.context
+        run.charge = ChargeAttempt.objects.create(
+            order=run.order,
+            saga=run.saga,
+            gateway=context["gateway"],
+            payment_method=context["payment_method"],
+            amount_minor=run.order.amount_minor,
+            currency=run.order.currency,
+        )
+        return replace(
+            self.about(run.charge, amount_minor=run.order.amount_minor),
+            payment_method=context["payment_method"],
+            three_d_secure=context.get("three_d_secure", False),
+            return_url=context.get("return_url", ""),
+        )
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return self.peer(run).authorize(request)
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        charge = charge_of(run)
+        if outcome.result == Result.REQUIRES_ACTION:
+            return self._wait_for_customer(run, charge, outcome, source)
+        if outcome.result == Result.FAILED and charge.status == Status.REQUIRES_ACTION:
+            # Not over yet: some gateways let a customer try again, so undoing makes it impossible there first.
+            return Refuse(AuthenticationRequiredError(decline_code=outcome.decline_code))
+        if outcome.result in (Result.DECLINED, Result.FAILED):
+            record_outcome(charge, outcome, source=source)
+            return Refuse(decline(outcome.decline_code))
+        return super().record(run, outcome, source)
+
+    def _wait_for_customer(self, run: Run, charge: ChargeAttempt, outcome: Outcome, source: str) -> Verdict:
+        if run.is_overdue:
+            return Refuse(AuthenticationRequiredError("The customer did not authenticate in time."))
+        record_outcome(charge, outcome, source=source)
+        return Park("customer_action", CUSTOMER_POLL, CUSTOMER_PATIENCE, Order.Status.REQUIRES_ACTION)
+
+    def mark_refused(self, run: Run, error: PaymentError) -> None:
+        is_decline = isinstance(error, CardDeclinedError)
+        code = str(error.facts.get("decline_code") or error.code)
+        note_declined(charge_of(run), code, reference=str(error.facts.get("reference", "")), is_failure=not is_decline)
+
+    def mark_unknown(self, run: Run) -> None:
+        note_unknown(charge_of(run))
+
+
+class Void(GatewayOperation):
+    """Let the authorization go, or make a payment that waits for its customer impossible."""
+
+    name = "void_payment"
+    operation = Operation.VOID
+
+    def prepare(self, run: Run) -> Request | None:
+        charge = run.charge
+        is_voidable = charge is not None and charge.status in (Status.REQUIRES_ACTION, Status.AUTHORIZED)
+        return self.about(charge, amount_minor=charge.amount_minor) if charge and is_voidable else None
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        peer = self.peer(run)
+        try:
+            return peer.void(request)
+        except OperationRefusedError:
+            if not peer.is_dead(request.reference):
+                raise
+        # Refused because there is nothing left to void: that is what was wanted.
+        return Outcome(Operation.VOID, Result.SUCCEEDED, f"dead:{request.reference}", request.reference)
+
+
+class Capture(GatewayOperation):
+    """Take the authorized amount."""
+
+    name = "capture_payment"
+    operation = Operation.CAPTURE
+
+    def prepare(self, run: Run) -> Request | Refuse:
+        if is_cancel_requested(run):
+            return Refuse(CheckoutCancelledError())
+        charge = charge_of(run)
+        return self.about(charge, amount_minor=charge.amount_minor)
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        try:
+            return self.peer(run).capture(request)
+        except OperationRefusedError as error:
+            raise self.refusal() from error
+
+    def refusal(self) -> PaymentError:
+        return CardDeclinedError("The gateway refused to capture the authorized amount.")
+
+
+class RefundCharge(GatewayOperation):
+    """Give back whatever is still captured."""
+
+    name = "refund_payment"
+    operation = Operation.REFUND
+
+    def prepare(self, run: Run) -> Request | None:
+        charge = run.charge
+        if charge is None:
+            return None
+        left = charge.captured_minor - charge.refunded_minor - charge.refund_pending_minor
+        if left <= 0:
+            return None
+        _reserve(run, charge, left)
+        return self.about(charge, amount_minor=left)
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return self.peer(run).refund(request)
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        if outcome.result != Result.SUCCEEDED:
+            return super().record(run, outcome, source)
+        return _recorded(charge_of(run), outcome, source, refund=_refund_of(run))
+
+    def mark_refused(self, run: Run, error: PaymentError) -> None:
+        refund, charge = _refund_of(run), charge_of(run)
+        undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
+        if undecided.update(status=Refund.Status.FAILED, updated_at=Now()):
+            ChargeAttempt.objects.filter(pk=charge.pk).update(
+                refund_pending_minor=F("refund_pending_minor") - refund.amount_minor
+            )
+
+    def mark_unknown(self, run: Run) -> None:
+        Refund.objects.filter(pk=_refund_of(run).pk, status=Refund.Status.PENDING).update(
+            status=Refund.Status.UNKNOWN, updated_at=Now()
+        )
+
+
+def _reserve(run: Run, charge: ChargeAttempt, amount_minor: int) -> None:
+    """The refund's row, and its amount set aside on the charge: the database refuses more than was captured."""
+    Refund.objects.create(
+        charge=charge,
+        saga=run.saga,
+        amount_minor=amount_minor,
+        currency=charge.currency,
+        reason=str(run.saga.failure.get("code", "")),
+    )
+    ChargeAttempt.objects.filter(pk=charge.pk).update(
+        refund_pending_minor=F("refund_pending_minor") + amount_minor, updated_at=Now()
+    )
+    charge.refund_pending_minor += amount_minor
+
+
+def _refund_of(run: Run) -> Refund:
+    return Refund.objects.get(saga=run.saga)
+
+
+class CarrierOperation(ForeignOperation):
+    operation: Operation
+
+    def peer(self, run: Run) -> Carrier:
+        return gateways.carrier()
+
+    def look_up(self, run: Run, request: Request) -> Outcome | None:
+        return self.peer(run).look_up(self.operation, request)
+
+
+class Shipping(CarrierOperation):
+    """Hand the parcel to the carrier, once it is paid for."""
+
+    name = "create_shipment"
+    operation = Operation.SHIP
+
+    def prepare(self, run: Run) -> Request | Refuse:
+        order = Order.objects.only("paid_minor", "amount_minor", "cancel_requested_at").get(pk=run.order.pk)
+        if order.cancel_requested_at is not None:
+            return Refuse(CheckoutCancelledError())
+        if not order.is_paid:
+            return Refuse(UnexpectedOutcomeError("The order is not paid for."))
+        return Request(key="", order=run.order.public_id, address=run.order.shipping)
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return self.peer(run).ship(request)
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        if outcome.result == Result.PENDING:
+            return Park("carrier", PENDING_POLL)
+        if outcome.result != Result.SUCCEEDED:
+            return Refuse(ShipmentRefusedError())
+        orders.record_shipment(
+            run.order,
+            carrier=self.peer(run).name,
+            carrier_reference=outcome.reference,
+            tracking_number=outcome.tracking_number,
+        )
+        return None
+
+
+class ShipmentCancelling(CarrierOperation):
+    """Call the parcel back."""
+
+    name = "cancel_shipment"
+    operation = Operation.CANCEL_SHIPMENT
+
+    def prepare(self, run: Run) -> Request | None:
+        shipment = run.order.shipments.filter(status="shipped").first()
+        if shipment is None:
+            return None
+        return Request(key="", order=run.order.public_id, reference=shipment.carrier_reference)
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return self.peer(run).cancel_shipment(request)
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        if outcome.result != Result.SUCCEEDED:
+            return Refuse(OperationRefusedError("The carrier does not call the parcel back."))
+        orders.record_shipment_cancelled(run.order, carrier=self.peer(run).name, carrier_reference=outcome.reference)
+        return None

@@ -1,0 +1,74 @@
+"""The remedy: undo at the gateway what it did after our books were closed."""
+
+from payments import ledger
+from payments.gateways.base import Operation, Outcome, Request, Result
+from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting
+from payments.sagas import registry
+from payments.sagas.definition import Foreign, Saga, Verdict
+from payments.sagas.operations import GatewayOperation, Void
+from payments.sagas.run import Run
+
+
+def _charge(run: Run) -> ChargeAttempt:
+    return ChargeAttempt.objects.get(pk=run.context["charge"])
+
+
+class _Stray(GatewayOperation):
+    """Something done to an object of the gateway that no charge of ours stands for any more."""
+
+    remedies: Operation
+
+    def prepare(self, run: Run) -> Request | None:
+        context = run.context
+        if context["operation"] != self.remedies:
+            return None
+        return Request(
+            key="",
+            order=run.order.public_id,
+            amount_minor=context["amount"],
+            currency=context["currency"],
+            reference=context["reference"],
+        )
+
+    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
+        if outcome.result != Result.SUCCEEDED:
+            return super().record(run, outcome, source)
+        charge = _charge(run)
+        _, is_new = GatewayOutcome.objects.get_or_create(
+            gateway=charge.gateway,
+            operation=outcome.operation,
+            transaction_id=outcome.transaction_id,
+            defaults={
+                "charge": charge,
+                "amount_minor": outcome.amount_minor,
+                "currency": outcome.currency,
+                "source": source,
+                "occurred_at": outcome.occurred_at,
+            },
+        )
+        if is_new and outcome.operation == Operation.REFUND:
+            ledger.post_refund(charge, outcome, debit=LedgerPosting.Account.SUSPENSE)
+        return None
+
+
+class VoidStray(_Stray):
+    name = "void_stray"
+    operation = Operation.VOID
+    remedies = Operation.AUTHORIZE
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return Void().execute(run, request)
+
+
+class RefundStray(_Stray):
+    name = "refund_stray"
+    operation = Operation.REFUND
+    remedies = Operation.CAPTURE
+
+    def execute(self, run: Run, request: Request) -> Outcome:
+        return self.peer(run).refund(request)
+
+
+REMEDY = registry.register(
+    Saga("remedy", version=1, steps=(Foreign(VoidStray()), Foreign(RefundStray())), is_remedy=True)
+)

@@ -1,0 +1,45 @@
+"""When to try again, how long to pause before, and when to stop trying."""
+
+from datetime import timedelta
+from random import uniform
+
+from payments.errors import GatewayUnavailableError, PaymentError, UnexpectedOutcomeError
+from payments.models import SagaStep
+from payments.sagas.exchange import Answer, NotDone, Refused, Started, Unclear
+from payments.sagas.run import UNKNOWN, Run
+
+FORWARD_SENDS = 5
+COMPENSATION_SENDS = 12
+BACK_OFF_BASE = 0.2
+BACK_OFF_CAP = 30.0
+UNKNOWN_PATIENCE = timedelta(hours=24)
+"""An outcome that stays unknown longer than this goes to a person."""
+
+
+def without_hope(run: Run, started: Started, answer: Answer) -> Answer:
+    """Make the last failure of too many definite: a no, where nothing happened; a person, where nobody knows."""
+    error: PaymentError | None = None
+    if isinstance(answer, Unclear) and run.is_overdue and run.saga.waiting_for == UNKNOWN:
+        error = UnexpectedOutcomeError("The outcome stayed unknown for too long.")
+    if isinstance(answer, NotDone):
+        error = _why_not_again(run, started, answer)
+    return Refused(error, calls=answer.calls) if error else answer
+
+
+def _why_not_again(run: Run, started: Started, answer: NotDone) -> PaymentError | None:
+    step, peer = started.step, started.operation.peer(run).capabilities
+    if step.key_first_used_at is None or step.key_first_used_at + peer.key_retention < run.now:
+        return UnexpectedOutcomeError("The gateway may have forgotten the idempotency key.")
+    if step.attempts >= (FORWARD_SENDS if run.is_forward else COMPENSATION_SENDS):
+        return GatewayUnavailableError(answer.error.detail)
+    return None
+
+
+def pause_before(run: Run, step: SagaStep, answer: NotDone | Unclear) -> float:
+    """Seconds to wait: exponential, capped, jittered; never less than what the peer asked for."""
+    if isinstance(answer, NotDone) and run.has_paused:
+        return 0
+    tries = step.attempts + step.look_ups
+    back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2.0 ** (tries - 1)) * uniform(0.75, 1)  # noqa: S311
+    asked = answer.wait if isinstance(answer, Unclear) else answer.retry_after
+    return max(back_off, asked or 0)

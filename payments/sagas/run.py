@@ -1,0 +1,189 @@
+"""One lease of one saga: what the worker that holds it knows, and what it is about to write."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cached_property
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, Q, When
+from django.db.models.functions import Now
+from django.http import HttpResponse
+
+from orders.errors import DomainError, InvalidTransition
+from orders.models import Order
+from payments.errors import LeaseLostError
+from payments.models import ChargeAttempt, SagaEvent, SagaExecution, SagaStep
+from payments.models.sagas import NEXT
+from payments.sagas import leases
+from payments.sagas.definition import Foreign, ForeignOperation, Park, Saga, Step, Verdict
+
+Direction = SagaExecution.Direction
+State = SagaExecution.State
+
+BACK_OFF = "back_off"
+UNKNOWN = "unknown_outcome"
+"""What a saga waits for that is about to ask, or send, again."""
+
+STEP_FIELDS = [
+    "state", "key", "key_number", "key_first_used_at", "request", "send_before", "is_answered", "result", "outcome",
+    "attempts", "look_ups", "error", "calls", "finished_at",
+]  # fmt: skip
+
+
+class Run:
+    """`saga` is this worker's copy; it becomes true only by `write`, under the fence of `epoch`."""
+
+    def __init__(self, saga: SagaExecution, definition: Saga, *, database_now: datetime, is_new: bool = False) -> None:
+        self.saga = saga
+        self.is_new = is_new  # begun by this very process: there are no steps yet
+        self.definition = definition
+        self.is_overdue = saga.deadline_at is not None and saga.deadline_at < database_now
+        self.epoch = saga.epoch
+        self.wake_seq = saga.wake_seq
+        self.position = saga.cursor
+        self.has_paused = saga.waiting_for in (BACK_OFF, UNKNOWN)  # a pause before trying again is over
+        self.failures: dict[tuple[int, str], DomainError] = {}
+        self.ahead: dict[str, Any] = {}  # what `Local.before` has gathered
+        self.answer: HttpResponse | None = None  # what a client was told for good, once that is known
+        self._clock = database_now, monotonic()
+        self._steps: dict[UUID, SagaStep] = {}
+        self._events: list[SagaEvent] = []
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock, carried on by a monotonic one: this machine's own clock may be wrong."""
+        read_at, started = self._clock
+        return read_at + timedelta(seconds=monotonic() - started)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        context: dict[str, Any] = self.saga.context
+        return context
+
+    @cached_property
+    def order(self) -> Order:
+        return Order.objects.get(pk=self.saga.order_id)
+
+    @cached_property
+    def charge(self) -> ChargeAttempt | None:
+        """The attempt this saga made, if it has come that far."""
+        charge = ChargeAttempt.objects.filter(saga=self.saga).first()
+        if charge is not None:
+            charge.order = self.order
+        return charge
+
+    @property
+    def is_forward(self) -> bool:
+        return self.saga.direction == Direction.FORWARD
+
+    @property
+    def at(self) -> tuple[int, str]:
+        return self.position, self.saga.direction
+
+    @property
+    def step(self) -> Step | None:
+        """The step in hand; None when there is none left in this direction."""
+        inside = 0 <= self.position < len(self.definition.steps)
+        return self.definition.steps[self.position] if inside else None
+
+    @property
+    def task(self) -> "Callable[[Run], Verdict] | ForeignOperation | None":
+        """What the step in hand does in the present direction."""
+        step = self.step
+        if step is None:
+            return None
+        if not self.is_forward:
+            return step.undo
+        return step.operation if isinstance(step, Foreign) else step.run
+
+    def reload(self) -> None:
+        """After a rollback: nothing this worker had in memory counts."""
+        self.saga = SagaExecution.objects.get(pk=self.saga.pk)
+        self.position = self.saga.cursor
+        self._steps.clear()
+        self._events.clear()
+        self.__dict__.pop("order", None)
+        self.__dict__.pop("charge", None)
+
+    def fence(self) -> None:
+        """Renew the lease and lock the saga's row, or raise LeaseLostError: the first thing in every transaction."""
+        if not leases.renew(self.saga.pk, epoch=self.epoch):
+            raise LeaseLostError(saga=self.saga.public_id, epoch=self.epoch)
+
+    def new_step(self, name: str, **fields: Any) -> SagaStep:
+        where = {"saga": self.saga, "position": self.position, "direction": self.saga.direction}
+        return self.touch(SagaStep(**where, name=name, started_at=self.now, **fields))
+
+    def touch(self, step: SagaStep) -> SagaStep:
+        """Have `step` written with the next `write`."""
+        self._steps[step.pk] = step
+        return step
+
+    def note(self, kind: str, *, actor: str = "", reason: str = "", **after: Any) -> None:
+        """Add to the saga's history."""
+        self._events.append(SagaEvent(saga=self.saga, kind=kind, actor=actor, reason=reason, after=after))
+
+    def enter(self, state: SagaExecution.State) -> None:
+        if state != self.saga.state and state not in NEXT[State(self.saga.state)]:
+            raise InvalidTransition(f"A saga that is {self.saga.state} cannot become {state}.")
+        self.saga.state = state
+
+    def move_on(self) -> None:
+        """The step in hand is done."""
+        self._end_waiting()
+        self.position += 1 if self.is_forward else -1
+        self.saga.recoveries = 0
+
+    def turn_back(self, error: DomainError) -> None:
+        """Begin undoing, with the step in hand: it may have left something to undo."""
+        self.saga.failure = {"code": error.code, "detail": error.detail, "retriable": error.retriable}
+        self.saga.direction = Direction.COMPENSATING
+        self.enter(State.COMPENSATING)
+        self._end_waiting()
+        self.note("compensation_started", **self.saga.failure)
+
+    def _end_waiting(self) -> None:
+        if self.saga.waiting_for and self.order.status in (Order.Status.REQUIRES_ACTION, Order.Status.IN_REVIEW):
+            self.order.move(Order.Status.PROCESSING)
+        self.saga.deadline_at = None
+        self.saga.waiting_for = ""
+        self.is_overdue = False
+
+    def write(self) -> None:
+        """Steps, history and the row itself, the lease kept."""
+        self._write(**leases.until())
+
+    def write_parked(self, park: Park) -> None:
+        """Let the lease go until `park.poll` has passed. A wake-up since the claim makes the saga due at once."""
+        self.saga.waiting_for = park.waiting_for
+        if park.patience is not None and self.saga.deadline_at is None:
+            self.saga.deadline_at = self.now + park.patience
+        self._write(
+            **leases.NONE,
+            next_run_at=Case(When(wake_seq=self.wake_seq, then=Now() + park.poll), default=Now()),
+        )
+
+    def write_released(self) -> None:
+        """Let the lease go; what is active is due at once, what has ended stays."""
+        self._write(**leases.NONE, next_run_at=Now())
+
+    def _write(self, **lease: Any) -> None:
+        saga = self.saga
+        if self._steps:
+            SagaStep.objects.bulk_create(
+                self._steps.values(), update_conflicts=True, unique_fields=["id"], update_fields=STEP_FIELDS
+            )
+        if self._events:
+            SagaEvent.objects.bulk_create(self._events)
+        saga.cursor = min(max(self.position, 0), len(self.definition.steps))
+        written = SagaExecution.objects.filter(Q(pk=saga.pk) & Q(epoch=self.epoch)).update(
+            state=saga.state, direction=saga.direction, cursor=saga.cursor, context=saga.context, failure=saga.failure,
+            recoveries=saga.recoveries, deadline_at=saga.deadline_at, waiting_for=saga.waiting_for,
+            finished_at=self.now if saga.is_final else None, updated_at=self.now, **lease,
+        )  # fmt: skip
+        if not written:
+            raise LeaseLostError(saga=saga.public_id, epoch=self.epoch)
+        self._steps.clear()
+        self._events.clear()

@@ -1,0 +1,219 @@
+"""What happens to a saga inside one commit: steps are run, started, recorded, refused and undone.
+
+Everything here runs under the fence, in the engine's transaction, and ends by writing the run.
+"""
+
+from copy import copy
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from orders.errors import DomainError
+from payments.errors import SagaCompensationError, UnexpectedOutcomeError
+from payments.gateways.base import Request
+from payments.models import SagaExecution, SagaStep
+from payments.sagas import exchange
+from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
+from payments.sagas.exchange import Answer, Done, NotDone, Refused, Started, Unclear
+from payments.sagas.retries import UNKNOWN_PATIENCE
+from payments.sagas.run import BACK_OFF, UNKNOWN, Run
+
+log = structlog.get_logger(__name__)
+
+
+class StepFailed(Exception):
+    """A step raised: what it wrote is rolled back, and the reason survives."""
+
+    def __init__(self, error: DomainError) -> None:
+        self.error = error
+
+
+def walk(run: Run) -> Started | None:
+    """Run local steps, in one transaction, up to the next foreign step, a wait, or the end."""
+    while run.step is not None:
+        verdict = _perform(run)
+        if isinstance(verdict, Started):
+            run.write()
+            return verdict
+        if isinstance(verdict, Park):
+            _park(run, verdict)
+            return None
+        if isinstance(verdict, Refuse) and not _undo(run, verdict.error):
+            return None
+    _finish(run)
+    return None
+
+
+def _perform(run: Run) -> Started | Verdict:
+    """Do, or start, the step in hand; what it raises is rolled back first and refused on the second walk."""
+    task, name = run.task, run.step.name if run.step else ""
+    if task is None:
+        run.move_on()
+        return None
+    if run.at in run.failures:
+        return _refuse(run, run.new_step(name), run.failures[run.at])
+    try:
+        result = task.prepare(run) if isinstance(task, ForeignOperation) else task(run)
+    except DomainError as error:
+        raise StepFailed(error) from error
+    if isinstance(task, ForeignOperation) and isinstance(result, Request):
+        return _start(run, task, result)
+    if isinstance(result, Refuse):
+        return _refuse(run, run.new_step(name), result.error)
+    if isinstance(result, Park):
+        return result
+    nothing_to_do = isinstance(task, ForeignOperation)
+    _complete(run, run.new_step(name), SagaStep.Outcome.NOT_NEEDED if nothing_to_do else SagaStep.Outcome.OK)
+    return None
+
+
+def _start(run: Run, operation: ForeignOperation, request: Request) -> Started:
+    """Commit the key and the frozen request before anything is sent."""
+    step = run.new_step(operation.name, request=request.as_json(), key_first_used_at=run.now)
+    return _arm(run, step, operation)
+
+
+def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
+    """Allow the request to be sent, for a short while, by this process."""
+    direction = "do" if run.is_forward else "undo"
+    step.key = f"{run.saga.public_id}:{step.name}:{direction}:{step.key_number}"
+    step.attempts += 1
+    step.send_before = run.now + exchange.SEND_WINDOW
+    return Started(step, operation, send_by=monotonic() + exchange.SEND_WINDOW.total_seconds())
+
+
+def settle(run: Run, started: Started, answer: Done | Refused) -> Started | None:
+    """Record what became of a foreign step, and go on in the same commit."""
+    step = _with_calls(run, started.step, answer)
+    verdict = _record(run, started.operation, step, answer)
+    if isinstance(verdict, Park):
+        _park(run, verdict)
+        return None
+    if verdict is None:
+        _complete(run, step, SagaStep.Outcome.OK)
+        return walk(run)
+    if isinstance(verdict.error, UnexpectedOutcomeError):
+        step.error = _as_json(verdict.error)
+        hand_over(run, verdict.error)
+        return None
+    return walk(run) if _undo(run, _refuse(run, step, verdict.error).error) else None
+
+
+def _record(run: Run, operation: ForeignOperation, step: SagaStep, answer: Done | Refused) -> Verdict:
+    if isinstance(answer, Done):
+        step.result = answer.outcome.as_json()
+        return operation.record(run, answer.outcome, answer.source)
+    if not isinstance(answer.error, UnexpectedOutcomeError):
+        operation.mark_refused(run, answer.error)
+    return Refuse(answer.error)
+
+
+def try_again(run: Run, started: Started, answer: NotDone | Unclear) -> Started:
+    """After a pause: send once more what did not happen, ask once more for what is unknown."""
+    step = _note(run, started, answer)
+    again = Started(step, started.operation)
+    if isinstance(answer, NotDone):
+        if answer.is_answered:
+            # The peer would replay its answer to this key, and has just said that nothing happened under it.
+            step.key_number += 1
+            step.key_first_used_at = run.now
+            step.is_answered = False
+        again = _arm(run, step, started.operation)
+    run.write()
+    return again
+
+
+def back_off(run: Run, started: Started, answer: NotDone | Unclear, pause: float) -> None:
+    _note(run, started, answer)
+    if isinstance(answer, NotDone):
+        _park(run, Park(BACK_OFF, timedelta(seconds=pause)))
+    else:
+        # Whatever the saga has been waiting for (its customer, say), it goes on waiting for.
+        waiting_for = run.saga.waiting_for if run.saga.waiting_for != BACK_OFF else ""
+        _park(run, Park(waiting_for or UNKNOWN, timedelta(seconds=pause), UNKNOWN_PATIENCE))
+
+
+def _note(run: Run, started: Started, answer: NotDone | Unclear) -> SagaStep:
+    step = _with_calls(run, started.step, answer)
+    step.error = _as_json(answer.error)
+    step.is_answered = answer.is_answered
+    if isinstance(answer, NotDone):
+        step.send_before = None
+    else:
+        step.outcome = SagaStep.Outcome.UNKNOWN
+        step.look_ups += 1
+        started.operation.mark_unknown(run)
+    return step
+
+
+def _with_calls(run: Run, step: SagaStep, answer: Answer) -> SagaStep:
+    """A copy of `step` to write: should this transaction be run again, it begins with the same original."""
+    step = run.touch(copy(step))
+    step.calls = [*step.calls, *(call.as_json() for call in answer.calls)]
+    return step
+
+
+def _park(run: Run, park: Park) -> None:
+    if park.order_status is not None and run.order.status != park.order_status:
+        run.order.move(park.order_status)
+    if park.waiting_for != run.saga.waiting_for:
+        run.note("parked", waiting_for=park.waiting_for)
+    run.enter(SagaExecution.State.WAITING)
+    run.write_parked(park)
+
+
+def _complete(run: Run, step: SagaStep, outcome: SagaStep.Outcome) -> None:
+    step.state, step.outcome, step.finished_at, step.error = SagaStep.State.DONE, outcome, run.now, {}
+    run.move_on()
+
+
+def _refuse(run: Run, step: SagaStep, error: DomainError) -> Refuse:
+    step.state, step.outcome, step.finished_at = SagaStep.State.FAILED, SagaStep.Outcome.DECLINED, run.now
+    step.error = _as_json(error)
+    return Refuse(error)
+
+
+def _undo(run: Run, error: DomainError) -> bool:
+    """Turn back; False when that is not possible, and a person has been called instead."""
+    if not run.is_forward:
+        log.critical("saga_compensation_failed", code=error.code, detail=error.detail)
+        _call_person(run, SagaExecution.State.FAILED_COMPENSATION, SagaCompensationError(error.detail))
+    elif run.definition.is_remedy:
+        hand_over(run, error)
+    else:
+        run.turn_back(error)
+        return True
+    return False
+
+
+def hand_over(run: Run, error: DomainError) -> None:
+    """Nothing more is done by itself: a person decides."""
+    log.error("saga_needs_attention", code=error.code, detail=error.detail)
+    _call_person(run, SagaExecution.State.NEEDS_ATTENTION, error)
+
+
+def _call_person(run: Run, state: SagaExecution.State, error: DomainError) -> None:
+    run.enter(state)
+    run.note(state.value, reason=error.detail, code=error.code)
+    if not run.definition.is_remedy:
+        run.order.move(run.order.Status.NEEDS_ATTENTION)
+    run.write_released()
+
+
+def _finish(run: Run) -> None:
+    if run.is_forward:
+        run.enter(SagaExecution.State.COMPLETED)
+    else:
+        if run.definition.on_compensated is not None:
+            run.definition.on_compensated(run)
+        run.enter(SagaExecution.State.COMPENSATED)
+    run.note(str(run.saga.state))
+    run.write_released()
+    import_string(settings.SAGA_ANSWER)(run)
+
+
+def _as_json(error: DomainError) -> dict[str, object]:
+    return {"code": error.code, "detail": error.detail, "retriable": error.retriable}
