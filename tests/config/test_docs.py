@@ -1,0 +1,36 @@
+import re
+
+import pytest
+from django.test import Client
+
+
+def test_the_schema_is_json_and_needs_no_token(client: Client) -> None:
+    schema = client.get("/v1/openapi.json").json()
+
+    assert schema["openapi"].startswith("3.")
+    assert schema["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+    assert all(path.startswith("/v1/") for path in schema["paths"])
+
+
+def test_the_reference_names_every_operation_of_the_schema(client: Client) -> None:
+    page, schema = client.get("/v1/docs").content.decode(), client.get("/v1/openapi.json").json()
+
+    operations = [operation["operationId"] for methods in schema["paths"].values() for operation in methods.values()]
+    assert operations
+    assert all(f'id="{name}"' in page for name in operations)
+
+
+@pytest.mark.parametrize("path", ["/v1/docs", "/v1/docs/errors"])
+def test_the_pages_need_nothing_that_the_content_policy_forbids(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|(?:src|href)=\"(?:https?:)?//", page)
+
+
+def test_the_pages_style_sheet_is_served_without_collecting_it_first(client: Client) -> None:
+    [href] = re.findall(r'<link rel="stylesheet" href="([^"]+)"', client.get("/v1/docs").content.decode())
+
+    answer = client.get(href)
+    assert answer["Content-Type"].startswith("text/css")
+    assert b"font" in b"".join(answer)
+    answer.close()

