@@ -160,6 +160,12 @@ class LeaseLostError(PaymentError):
     code = "lease_lost"
 
 
+class InvalidContextError(PaymentError):
+    """What the saga knows is not what its definition says it knows."""
+
+    code = "invalid_context"
+
+
 class WebhookSignatureError(PaymentError):
     """The webhook's signature does not match its body."""
 

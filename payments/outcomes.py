@@ -8,6 +8,7 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
+from orders import services as orders
 from orders.models import Order
 from payments import ledger
 from payments.errors import UnexpectedOutcomeError
@@ -70,6 +71,8 @@ def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | 
 
 
 def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refund | None) -> None:
+    if outcome.operation in (Operation.CAPTURE, Operation.REFUND):
+        orders.lock(charge.order)
     has_moved = _MOVES[outcome.operation](charge, outcome, refund)
     if not has_moved and _is_recorded(charge, outcome):
         charge.refresh_from_db()

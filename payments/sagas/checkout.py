@@ -1,5 +1,6 @@
 """The checkout: from an order to a paid parcel, or back to where it began."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -25,6 +26,22 @@ from payments.sagas.run import Run
 REVIEW_POLL = timedelta(minutes=1)
 REVIEW_PATIENCE = timedelta(days=6)
 """Shorter than the week after which card authorizations usually lapse."""
+
+
+@dataclass(frozen=True)
+class CheckoutContext:
+    """What the steps of a checkout know. `review` is the decision that a person has to confirm."""
+
+    checkout_number: int
+    gateway: str
+    payment_method: str
+    customer_ip: str = ""
+    device_fingerprint: str = ""
+    return_url: str = ""
+    velocity: dict[str, int] | None = None
+    three_d_secure: bool = False
+    review: str | None = None
+
 
 BEFORE, AFTER = "before_authorization", "after_authorization"
 
@@ -119,6 +136,7 @@ CHECKOUT = registry.register(
     Saga(
         "checkout",
         version=1,
+        context=CheckoutContext,
         steps=(
             Local(reserve_inventory, undo=release_inventory),
             Local(screen_order, before=count_attempt),

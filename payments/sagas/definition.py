@@ -106,12 +106,13 @@ Step = Local | Foreign
 class Saga:
     """A saga reads like its sentence.
 
-    `on_compensated` settles what the saga was about once everything is undone. A saga that `is_remedy` has nothing
-    to undo: what it may not do goes to a person.
+    `context` is the dataclass of what its steps may know. `on_compensated` settles what the saga was about once
+    everything is undone. A saga that `is_remedy` has nothing to undo: what it may not do goes to a person.
     """
 
     name: str
     version: int
+    context: type
     steps: tuple[Step, ...]
     on_compensated: "Callable[[Run], None] | None" = None
     is_remedy: bool = False

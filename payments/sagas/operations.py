@@ -81,10 +81,6 @@ def charge_of(run: Run) -> ChargeAttempt:
     return run.charge
 
 
-def is_cancel_requested(run: Run) -> bool:
-    return Order.objects.filter(pk=run.order.pk).exclude(cancel_requested_at=None).exists()
-
-
 class Authorization(GatewayOperation):
     """Reserve the order's total on the customer's card."""
 
@@ -169,7 +165,8 @@ class Capture(GatewayOperation):
     operation = Operation.CAPTURE
 
     def prepare(self, run: Run) -> Request | Refuse:
-        if is_cancel_requested(run):
+        orders.lock(run.order)
+        if run.order.cancel_requested_at is not None:
             return Refuse(CheckoutCancelledError())
         charge = charge_of(run)
         return self.about(charge, amount_minor=charge.amount_minor)
@@ -258,12 +255,13 @@ class Shipping(CarrierOperation):
     operation = Operation.SHIP
 
     def prepare(self, run: Run) -> Request | Refuse:
-        order = Order.objects.only("paid_minor", "amount_minor", "cancel_requested_at").get(pk=run.order.pk)
+        order = run.order
+        orders.lock(order)
         if order.cancel_requested_at is not None:
             return Refuse(CheckoutCancelledError())
         if not order.is_paid:
-            return Refuse(UnexpectedOutcomeError("The order is not paid for."))
-        return Request(key="", order=run.order.public_id, address=run.order.shipping)
+            raise UnexpectedOutcomeError("The order is not paid for.")
+        return Request(key="", order=order.public_id, address=order.shipping)
 
     def execute(self, run: Run, request: Request) -> Outcome:
         return self.peer(run).ship(request)

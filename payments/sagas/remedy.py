@@ -1,5 +1,7 @@
 """The remedy: undo at the gateway what it did after our books were closed."""
 
+from dataclasses import dataclass
+
 from payments import ledger
 from payments.gateways.base import Operation, Outcome, Request, Result
 from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting
@@ -7,6 +9,18 @@ from payments.sagas import registry
 from payments.sagas.definition import Foreign, Saga, Verdict
 from payments.sagas.operations import GatewayOperation, Void
 from payments.sagas.run import Run
+
+
+@dataclass(frozen=True)
+class RemedyContext:
+    """What the gateway did: `operation` moved `amount`, in minor units, on its object `reference`."""
+
+    charge: str
+    gateway: str
+    operation: str
+    reference: str
+    amount: int
+    currency: str
 
 
 def _charge(run: Run) -> ChargeAttempt:
@@ -70,5 +84,11 @@ class RefundStray(_Stray):
 
 
 REMEDY = registry.register(
-    Saga("remedy", version=1, steps=(Foreign(VoidStray()), Foreign(RefundStray())), is_remedy=True)
+    Saga(
+        "remedy",
+        version=1,
+        context=RemedyContext,
+        steps=(Foreign(VoidStray()), Foreign(RefundStray())),
+        is_remedy=True,
+    )
 )

@@ -16,7 +16,7 @@ from orders.models import Order
 from payments.errors import LeaseLostError
 from payments.models import ChargeAttempt, SagaEvent, SagaExecution, SagaStep
 from payments.models.sagas import NEXT
-from payments.sagas import leases
+from payments.sagas import context, leases
 from payments.sagas.definition import Foreign, ForeignOperation, Park, Saga, Step, Verdict
 
 Direction = SagaExecution.Direction
@@ -59,8 +59,8 @@ class Run:
 
     @property
     def context(self) -> dict[str, Any]:
-        context: dict[str, Any] = self.saga.context
-        return context
+        known: dict[str, Any] = self.saga.context
+        return known
 
     @cached_property
     def order(self) -> Order:
@@ -171,6 +171,7 @@ class Run:
 
     def _write(self, **lease: Any) -> None:
         saga = self.saga
+        context.check(saga.context, self.definition.context)
         if self._steps:
             SagaStep.objects.bulk_create(
                 self._steps.values(), update_conflicts=True, unique_fields=["id"], update_fields=STEP_FIELDS

@@ -10,6 +10,7 @@ from time import monotonic
 import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
+from prometheus_client import Counter
 
 from orders.errors import DomainError
 from payments.errors import SagaCompensationError, UnexpectedOutcomeError
@@ -22,6 +23,8 @@ from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import BACK_OFF, UNKNOWN, Run
 
 log = structlog.get_logger(__name__)
+
+ENDED = Counter("paydesk_sagas_ended_total", "Sagas that ended, or were handed to a person.", ["definition", "state"])
 
 
 class StepFailed(Exception):
@@ -197,6 +200,7 @@ def hand_over(run: Run, error: DomainError) -> None:
 
 def _call_person(run: Run, state: SagaExecution.State, error: DomainError) -> None:
     run.enter(state)
+    ENDED.labels(run.definition.name, state.value).inc()
     run.note(state.value, reason=error.detail, code=error.code)
     if not run.definition.is_remedy:
         run.order.move(run.order.Status.NEEDS_ATTENTION)
@@ -210,9 +214,10 @@ def _finish(run: Run) -> None:
         if run.definition.on_compensated is not None:
             run.definition.on_compensated(run)
         run.enter(SagaExecution.State.COMPENSATED)
-    run.note(str(run.saga.state))
+        run.note("compensated")
     run.write_released()
     import_string(settings.SAGA_ANSWER)(run)
+    ENDED.labels(run.definition.name, run.saga.state).inc()
 
 
 def _as_json(error: DomainError) -> dict[str, object]:
