@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse
 
-from config.problems import every_kind, problem
+from config.problems import kind_of_code, problem
 from payments.api.answers import JSON, checkout_body
 from payments.idempotency import freeze
 from payments.models import SagaExecution
@@ -26,8 +26,7 @@ def _answer(run: Run) -> HttpResponse:
     if saga.state == SagaExecution.State.COMPLETED:
         headers = {"Location": f"/v1/orders/{run.order.public_id}"}
         return HttpResponse(checkout_body(run.order, run.charge, saga), JSON, 201, headers=headers)
-    kinds = {kind.code: kind for kind in every_kind()}
     facts = {"order": run.order.public_id, "saga": saga.public_id}
     if run.charge is not None:
         facts["charge"] = run.charge.public_id
-    return problem(kinds[saga.failure["code"]], saga.failure["detail"], extensions=facts)
+    return problem(kind_of_code(saga.failure["code"]), saga.failure["detail"], extensions=facts)

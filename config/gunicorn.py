@@ -6,6 +6,7 @@ per process, so several processes want Redis.
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ except ImproperlyConfigured as error:
     sys.exit(str(error))
 
 from config.logging import configure
+from config.supervisor import end_with_parent
 
 configure(settings.LOGGING)
 
@@ -39,6 +41,11 @@ METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _own_metrics = ""
 if workers > 1 and not os.environ.get(METRICS_DIR):
     _own_metrics = os.environ[METRICS_DIR] = tempfile.mkdtemp(prefix="paydesk-metrics-")
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """A worker must not outlive its master and hold the port."""
+    end_with_parent(signal.SIGTERM)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -136,6 +137,12 @@ def kind_of_domain_error(cls: type[orders.DomainError]) -> Kind:
     status = next(STATUS[base] for base in cls.__mro__ if base in STATUS)
     title = (cls.__doc__ or "").strip().splitlines()[0]
     return Kind(status, cls.code, title, cls.retriable)
+
+
+@cache
+def kind_of_code(code: str) -> Kind:
+    """The kind that goes by this code; raise KeyError when there is none."""
+    return {kind.code: kind for kind in every_kind()}[code]
 
 
 def every_kind() -> list[Kind]:

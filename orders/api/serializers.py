@@ -2,6 +2,7 @@ import re
 from typing import Any
 
 from babel import Locale
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
@@ -36,6 +37,7 @@ class AddressField(FreeObject):
         return value
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "maxLength": 500}, {"type": "number"}, {"type": "boolean"}]})
 class ScalarField(serializers.Field[Any, Any, Any, Any]):
     """Text of at most 500 characters, a number, a boolean or null."""
 

@@ -17,13 +17,13 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class JsonClient:
-    """Connections to one gateway. `timeout` in seconds bounds connecting, each wait and the whole answer."""
+    """Connections to one gateway. `timeout`, in seconds, bounds a call from connecting to the last byte."""
 
     def __init__(self, base_url: str, *, timeout: float) -> None:
         self.base_url = base_url
         self.timeout = timeout
         self._pool = urllib3.PoolManager(
-            maxsize=16, retries=False, timeout=urllib3.Timeout(connect=min(timeout, 2.0), read=timeout)
+            maxsize=16, retries=False, timeout=urllib3.Timeout(connect=min(timeout, 2.0), read=timeout, total=timeout)
         )
 
     def send(

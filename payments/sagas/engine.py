@@ -14,6 +14,8 @@ import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
+from orders.ids import format_id
+from orders.models import Order
 from payments.errors import LeaseLostError, UnexpectedOutcomeError
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange, leases, registry, retries, steps
@@ -62,7 +64,8 @@ def load(saga_id: UUID) -> Run:
 
 def drive(run: Run, *, should_stop: Callable[[], bool] = never) -> None:
     """Carry a leased saga on until it parks, ends, is taken away, or `should_stop` says to leave it to the worker."""
-    with structlog.contextvars.bound_contextvars(saga=run.saga.public_id):
+    order = format_id(Order.PREFIX, run.saga.order_id)
+    with structlog.contextvars.bound_contextvars(saga=run.saga.public_id, order=order):
         try:
             _drive(run, should_stop)
         except LeaseLostError:

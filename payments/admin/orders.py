@@ -1,0 +1,121 @@
+"""The page of an order: what its client asked for, and everything that was done about it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from fraud.models import Decision, ReviewCase
+from orders.admin.marks import badge, in_words, link, money
+from orders.admin.orders import OrderAdmin
+from orders.admin.pages import Table
+from orders.models import Order
+from payments.admin.charges import card_of
+from payments.admin.marks import DECISION_TONES, charge_badge, pretty, saga_badge
+from payments.admin.narrative import why
+from payments.models import ChargeAttempt, Refund, SagaExecution
+
+
+class Charges(Table):
+    model = ChargeAttempt
+    verbose_name_plural = "Charges"
+    fields = ("id_link", "amount", "state", "refunded", "card", "gateway_reference", "created_at")
+
+    @admin.display(description="Id")
+    def id_link(self, charge: ChargeAttempt) -> SafeString | str:
+        return link(charge)
+
+    @admin.display(description="Amount")
+    def amount(self, charge: ChargeAttempt) -> str:
+        return money(charge.amount_minor, charge.currency)
+
+    @admin.display(description="Refunded")
+    def refunded(self, charge: ChargeAttempt) -> str:
+        return money(charge.refunded_minor, charge.currency)
+
+    @admin.display(description="Card")
+    def card(self, charge: ChargeAttempt) -> str:
+        return card_of(charge)
+
+    @admin.display(description="Status")
+    def state(self, charge: ChargeAttempt) -> SafeString:
+        return charge_badge(charge)
+
+
+class Sagas(Table):
+    model = SagaExecution
+    fk_name = "order"
+    verbose_name_plural = "Sagas"
+    fields = ("id_link", "definition", "status", "reason", "created_at", "finished_at")
+
+    @admin.display(description="Id")
+    def id_link(self, saga: SagaExecution) -> SafeString | str:
+        return link(saga)
+
+    @admin.display(description="State")
+    def status(self, saga: SagaExecution) -> SafeString:
+        return saga_badge(saga)
+
+    @admin.display(description="Why")
+    def reason(self, saga: SagaExecution) -> str:
+        return why(saga)
+
+
+class Decisions(Table):
+    model = Decision
+    verbose_name_plural = "Fraud decisions"
+    fields = ("id_link", "when", "ruling", "score", "reasons", "created_at")
+
+    @admin.display(description="Id")
+    def id_link(self, decision: Decision) -> SafeString | str:
+        return link(decision)
+
+    @admin.display(description="Stage")
+    def when(self, decision: Decision) -> str:
+        return in_words(decision.stage)
+
+    @admin.display(description="Decision")
+    def ruling(self, decision: Decision) -> SafeString:
+        return badge(decision.decision, DECISION_TONES.get(decision.decision, "quiet"))
+
+    @admin.display(description="Why")
+    def reasons(self, decision: Decision) -> str:
+        spoken = [verdict["reason"] for verdict in decision.verdicts if not verdict["shadow"]]
+        return " ".join(spoken) or "No rule spoke up."
+
+
+class Reviews(Table):
+    model = ReviewCase
+    verbose_name_plural = "Reviews"
+    fields = ("id_link", "status", "due_at", "closed_by", "note")
+    list_select_related = ("closed_by",)
+
+    @admin.display(description="Id")
+    def id_link(self, review: ReviewCase) -> SafeString | str:
+        return link(review)
+
+    @admin.display(description="State")
+    def status(self, review: ReviewCase) -> SafeString:
+        if review.state != ReviewCase.State.CLOSED:
+            return badge(review.state, "busy")
+        return badge(review.outcome, "good" if review.outcome == ReviewCase.Outcome.APPROVED else "bad")
+
+
+@admin.register(Order)
+class OrderStoryAdmin(OrderAdmin):
+    found_by: ClassVar[Mapping[str, str]] = {
+        **OrderAdmin.found_by,
+        SagaExecution.PREFIX: "sagas",
+        ChargeAttempt.PREFIX: "charges",
+        Refund.PREFIX: "charges__refunds",
+        Decision.PREFIX: "decisions",
+        ReviewCase.PREFIX: "reviews",
+    }
+    search_help_text = "The whole id of the order or of anything about it, its reference, or the customer's e-mail or id"
+    fieldsets: ClassVar[Any] = [*OrderAdmin.fieldsets, ("Metadata", {"fields": ["client_metadata"]})]
+    inlines = (*OrderAdmin.inlines, Charges, Sagas, Decisions, Reviews)
+
+    @admin.display(description="As the client gave it")
+    def client_metadata(self, order: Order) -> SafeString | str:
+        return pretty(order.metadata)

@@ -1,0 +1,138 @@
+"""The page on which people read what happened to a checkout, step by step."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from orders.admin.marks import NOTHING, in_words, link
+from orders.admin.pages import Record
+from orders.models import Order
+from payments.admin import timeline
+from payments.admin.charges import Refunds
+from payments.admin.marks import pretty, saga_badge
+from payments.admin.narrative import state_of, waiting_for, why
+from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.sagas import registry
+
+
+class DefinitionFilter(admin.SimpleListFilter):
+    """The sagas this build can run: asking the table which ones occur would read all of it."""
+
+    title = "definition"
+    parameter_name = "definition"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in _definitions()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(definition=self.value()) if self.value() else queryset
+
+
+def _definitions() -> list[str]:
+    return sorted({name for name, _version in registry.versions()})
+
+
+@admin.register(SagaExecution)
+class SagaExecutionAdmin(Record):
+    client_path = "order__client"
+    found_by: ClassVar[Mapping[str, str]] = {
+        SagaExecution.PREFIX: "pk",
+        Order.PREFIX: "order",
+        ChargeAttempt.PREFIX: "charge",
+        Refund.PREFIX: "refunds",
+    }
+    list_display = ("typed_id", "definition", "status", "order_link", "waits_for", "next_run", "updated_at")
+    list_filter = ("state", DefinitionFilter)
+    list_select_related = ("order", "charge", "idempotency_key")
+    search_fields = ("business_key",)
+    search_help_text = "The whole id of the saga, its order or its charge, or the business key"
+    needs: ClassVar[Mapping[str, str]] = {
+        "order_link": "orders.view_order",
+        "charge_link": "payments.view_chargeattempt",
+        "key_link": "payments.view_idempotencykey",
+    }
+    fieldsets: ClassVar[Any] = [
+        (
+            "What it is",
+            {
+                "fields": [
+                    *("status", "in_words", "failed_because", "order_link", "charge_link", "key_link"),
+                    *("defined_by", "business_key", "way", "waits_for", "waits_until", "next_run"),
+                    *("created_at", "finished_at", "updated_at"),
+                ]
+            },
+        ),
+        ("Who works on it", {"fields": ["lease", "epoch", "recoveries", "is_paused"]}),
+    ]
+    inlines = (Refunds,)
+    change_form_template = "admin/payments/sagaexecution/change_form.html"
+
+    def matching(self, term: str) -> Q:
+        """All of the unique index, so that it answers: business keys alone are not its first column."""
+        return Q(definition__in=_definitions(), business_key=term)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
+        saga: SagaExecution = options["obj"] if "obj" in options else arguments[-1]
+        context["timeline"] = timeline.of(saga, saga.steps.all(), saga.events.all())
+        context["saga_context"] = pretty(saga.context)
+        return super().render_change_form(request, context, *arguments, **options)
+
+    @admin.display(description="State")
+    def status(self, saga: SagaExecution) -> SafeString:
+        return saga_badge(saga)
+
+    @admin.display(description="In words")
+    def in_words(self, saga: SagaExecution) -> str:
+        return state_of(saga)
+
+    @admin.display(description="Why it turned back")
+    def failed_because(self, saga: SagaExecution) -> str:
+        return f"{why(saga)} ({in_words(saga.failure.get('code', ''))})" if saga.failure else NOTHING
+
+    @admin.display(description="Order")
+    def order_link(self, saga: SagaExecution) -> SafeString | str:
+        return link(saga.order)
+
+    @admin.display(description="Charge")
+    def charge_link(self, saga: SagaExecution) -> SafeString | str:
+        try:
+            return link(saga.charge)
+        except ObjectDoesNotExist:
+            return NOTHING
+
+    @admin.display(description="Idempotency key")
+    def key_link(self, saga: SagaExecution) -> SafeString | str:
+        return link(saga.idempotency_key)
+
+    @admin.display(description="Definition")
+    def defined_by(self, saga: SagaExecution) -> str:
+        return f"{saga.definition}, version {saga.version}"
+
+    @admin.display(description="Direction")
+    def way(self, saga: SagaExecution) -> str:
+        is_forward = saga.direction == SagaExecution.Direction.FORWARD
+        return "forward" if is_forward else "back, undoing what was done"
+
+    @admin.display(description="Waiting for")
+    def waits_for(self, saga: SagaExecution) -> str:
+        return waiting_for(saga) or NOTHING
+
+    @admin.display(description="At the latest until")
+    def waits_until(self, saga: SagaExecution) -> object:
+        return saga.deadline_at or NOTHING
+
+    @admin.display(description="Next run")
+    def next_run(self, saga: SagaExecution) -> object:
+        return saga.next_run_at if saga.state in SagaExecution.ACTIVE else NOTHING
+
+    @admin.display(description="Lease")
+    def lease(self, saga: SagaExecution) -> str:
+        if not saga.lease_owner and saga.lease_until is None:
+            return "nobody works on it now"
+        until = f"{saga.lease_until:%Y-%m-%d %H:%M:%S} UTC" if saga.lease_until else NOTHING
+        return f"{saga.lease_owner or 'somebody'} until {until}"

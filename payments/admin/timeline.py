@@ -1,0 +1,163 @@
+"""A saga's steps, calls and events in the order they happened."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.utils.safestring import SafeString
+
+from orders.admin.marks import Tone, badge, in_words
+from payments.admin.marks import OUTCOME_TONES, pretty
+from payments.admin.narrative import event_sentence, sentence
+from payments.models import SagaEvent, SagaExecution, SagaStep
+from payments.redaction import redact
+
+Direction = SagaExecution.Direction
+
+CLOCK_GRAIN: Final = timedelta(milliseconds=1)
+"""The databases' clocks may cut an event's time to this, while a step's is finer: an event comes after its step."""
+FIRST_CALLS, LAST_CALLS = 10, 30
+"""A step that asks for a day what became of its request makes thousands of calls: its first and last ones are shown."""
+
+_EVENT_TONES: Final[Mapping[str, Tone]] = {
+    "completed": "good",
+    "compensation_started": "bad",
+    "compensated": "quiet",
+    "parked": "busy",
+    "needs_attention": "alarm",
+    "failed_compensation": "alarm",
+    "crashed": "alarm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One exchange with a gateway or carrier. `request` and `answer` are HTML, redacted."""
+
+    number: int
+    operation: str
+    address: str
+    ended: str
+    is_answered: bool
+    request: SafeString | str
+    answer: SafeString | str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened; `since` is how long after the saga had begun."""
+
+    at: datetime
+    since: str
+    title: str
+    told: str
+    mark: SafeString
+    tone: Tone
+    is_event: bool = False
+    is_undoing: bool = False
+    facts: list[tuple[str, object]] = field(default_factory=list)
+    calls: list[CallView] = field(default_factory=list)
+    calls_left_out: int = 0
+
+
+def of(saga: SagaExecution, steps: Iterable[SagaStep], events: Iterable[SagaEvent]) -> list[Entry]:
+    steps = list(steps)
+    gateway = str(saga.context.get("gateway", ""))
+    entries = [_of_step(step, saga, gateway) for step in steps]
+    entries += (_of_event(event, saga, _moment(event, steps)) for event in events)
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _moment(event: SagaEvent, steps: Iterable[SagaStep]) -> datetime:
+    """When it happened. An event's row is stamped by the commit that also brings the first steps after it."""
+    if event.kind == "compensation_started":
+        undoing = [step.started_at for step in steps if step.direction == Direction.COMPENSATING]
+        if undoing:
+            return min(*undoing, event.created_at + CLOCK_GRAIN) - timedelta(microseconds=1)
+    return event.created_at + CLOCK_GRAIN
+
+
+def _of_step(step: SagaStep, saga: SagaExecution, gateway: str) -> Entry:
+    calls, left_out = _shown(step.calls)
+    outcome = step.outcome or ("waiting" if step.result else step.state)
+    tone = OUTCOME_TONES.get(outcome, "busy")
+    return Entry(
+        at=step.started_at,
+        since=duration(step.started_at - saga.created_at),
+        title=in_words(step.name).capitalize(),
+        told=redact(sentence(step, gateway=gateway)),
+        mark=badge(outcome, tone),
+        tone=tone,
+        is_undoing=step.direction == Direction.COMPENSATING,
+        facts=list(_facts(step)),
+        calls=calls,
+        calls_left_out=left_out,
+    )
+
+
+def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
+    if step.finished_at:
+        yield "Took", duration(step.finished_at - step.started_at)
+    if step.attempts:
+        yield "Sent", "once" if step.attempts == 1 else f"{step.attempts} times"
+    if step.look_ups:
+        yield "Asked for in vain", "once" if step.look_ups == 1 else f"{step.look_ups} times"
+    if step.key:
+        yield "Key", step.key
+    if step.error:
+        yield "Error", f"{in_words(str(step.error.get('code', '')))}: {redact(step.error.get('detail', ''))}"
+
+
+def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:
+    tone = _EVENT_TONES.get(event.kind, "quiet")
+    by = [("By", event.actor)] if event.actor else []
+    changes = [("Before", pretty(event.before))] if event.before else []
+    return Entry(
+        at=at,
+        since=duration(at - saga.created_at),
+        title=in_words(event.kind).capitalize(),
+        told=redact(event_sentence(event)),
+        mark=badge("event", tone),
+        tone=tone,
+        is_event=True,
+        facts=[*by, *changes],
+    )
+
+
+def _shown(calls: list[Mapping[str, Any]]) -> tuple[list[CallView], int]:
+    views = [_call(number, call) for number, call in _first_and_last(calls)]
+    return views, len(calls) - len(views)
+
+
+def _first_and_last(calls: list[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    numbered = list(enumerate(calls, start=1))
+    if len(numbered) <= FIRST_CALLS + LAST_CALLS:
+        return numbered
+    return numbered[:FIRST_CALLS] + numbered[-LAST_CALLS:]
+
+
+def _call(number: int, call: Mapping[str, Any]) -> CallView:
+    status = call.get("status")
+    took = f"{call.get('milliseconds', 0):,} ms"
+    return CallView(
+        number=number,
+        operation=in_words(str(call.get("operation", ""))),
+        address=redact(str(call.get("url", ""))),
+        ended=f"answered {status} in {took}" if status else f"no answer in {took}",
+        is_answered=status is not None,
+        request=pretty(call.get("request")),
+        answer=pretty(call.get("answer")),
+    )
+
+
+def duration(span: timedelta) -> str:
+    """A span of time, as coarse as it is long."""
+    seconds = span.total_seconds()
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:,.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
