@@ -13,7 +13,7 @@ SILENT_POSTAL_CODE = "99998"
 def ship(turn: Turn, request: Request) -> Outcome:
     """POST /v1/shipments."""
     order, address = fields.text(request.body, "order"), fields.mapping(request.body, "address")
-    postal_code = fields.text(address, "postal_code")
+    postal_code = address.get("postal_code")
     if postal_code == REFUSED_POSTAL_CODE:
         return _refused(turn, order)
     shipment = Shipment(
