@@ -94,16 +94,6 @@ def _why_not_payable(order: Order) -> str:
     return f"The order is {status}; only an open order, or one whose payment failed, can be checked out."
 
 
-def lock(order: Order) -> None:
-    """Hold the order's row until the transaction ends, and bring the copy in hand up to date.
-
-    Whoever locks more than the order locks it first, then stock, then the charge.
-    """
-    fresh = Order.objects.select_for_update().only("status", "paid_minor", "cancel_requested_at").get(pk=order.pk)
-    order.status, order.paid_minor = fresh.status, fresh.paid_minor
-    order.cancel_requested_at = fresh.cancel_requested_at
-
-
 def reserve_stock(order: Order, *, checkout_number: int) -> None:
     """Set the order's items aside, or raise OutOfStock.
 

@@ -8,7 +8,6 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
-from orders import services as orders
 from orders.models import Order
 from payments import ledger
 from payments.errors import UnexpectedOutcomeError
@@ -21,8 +20,9 @@ Status = ChargeAttempt.Status
 
 
 def record_outcome(charge: ChargeAttempt, outcome: Outcome, *, source: str, refund: Refund | None = None) -> None:
-    """Apply `outcome` to `charge`, the order and the ledger, in the caller's transaction.
+    """Apply `outcome` to `charge`, the order and the ledger.
 
+    The caller brings the transaction and holds the order's row: whoever locks more locks the order first.
     Raise UnexpectedOutcomeError, having written nothing, when the gateway moved another amount or currency than asked.
     """
     if outcome.result == Result.REQUIRES_ACTION:
@@ -71,8 +71,6 @@ def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | 
 
 
 def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refund | None) -> None:
-    if outcome.operation in (Operation.CAPTURE, Operation.REFUND):
-        orders.lock(charge.order)
     has_moved = _MOVES[outcome.operation](charge, outcome, refund)
     if not has_moved and _is_recorded(charge, outcome):
         charge.refresh_from_db()

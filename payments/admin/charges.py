@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import NOTHING, in_words, link, money
-from orders.admin.pages import Record, Table
+from orders.admin.pages import Record, Table, section
 from orders.models import Order
 from payments.admin.marks import charge_badge, refund_badge
 from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
@@ -87,22 +87,11 @@ class ChargeAttemptAdmin(Record):
     search_help_text = "The whole id of the charge, its order or saga, the gateway's reference, or the card's last four"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
     fieldsets: ClassVar[Any] = [
-        (
-            "Charge",
-            {"fields": ["state", "order_link", "saga_link", "gateway", "gateway_reference", "created_at", "updated_at"]},
-        ),
-        (
-            "Money",
-            {"fields": ["amount", "authorized", "captured", "refunded", "refund_pending", "authorization_expires_at"]},
-        ),
-        (
+        section("Charge", "state order_link saga_link gateway gateway_reference created_at updated_at"),
+        section("Money", "amount authorized captured refunded refund_pending authorization_expires_at"),
+        section(
             "Card",
-            {
-                "fields": [
-                    *("card", "card_country", "avs_result", "cvv_result", "decline_code"),
-                    *("payment_method", "card_fingerprint"),
-                ]
-            },
+            "card card_country avs_result cvv_result decline_code payment_method card_fingerprint",
         ),
     ]
     inlines = (Refunds, Outcomes, Postings)
@@ -164,14 +153,9 @@ class RefundAdmin(Record):
     search_help_text = "The whole id of the refund, its charge, order or saga, or the gateway's reference"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
     fieldsets: ClassVar[Any] = [
-        (
+        section(
             "Refund",
-            {
-                "fields": [
-                    *("state", "amount", "charge_link", "order_link", "saga_link", "reason"),
-                    *("gateway_reference", "created_at", "updated_at"),
-                ]
-            },
+            "state amount charge_link order_link saga_link reason gateway_reference created_at updated_at",
         )
     ]
 

@@ -1,30 +1,30 @@
 """Idempotency keys: what became of a client's request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import badge, link
-from orders.admin.pages import Record
+from orders.admin.pages import Record, section
 from payments.admin.charges import VIEW_SAGA
-from payments.admin.marks import pretty, pretty_bytes
+from payments.admin.marks import pretty, pretty_body
 from payments.models import IdempotencyKey, SagaExecution
 
 
-class IsFrozen(admin.EmptyFieldListFilter):
+class SettledFilter(admin.SimpleListFilter):
     title = "answer"
+    parameter_name = "answer"
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.title = "answer"
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("open", "not settled yet"), ("settled", "settled for good")]
 
-    def choices(self, changelist: Any) -> Any:
-        words = {"Empty": "Not settled yet", "Not empty": "Settled for good"}
-        for choice in super().choices(changelist):
-            yield {**choice, "display": words.get(str(choice["display"]), choice["display"])}
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status__isnull=self.value() == "open") if self.value() else queryset
 
 
 @admin.register(IdempotencyKey)
@@ -32,14 +32,14 @@ class IdempotencyKeyAdmin(Record):
     client_path = "client"
     found_by: ClassVar[Mapping[str, str]] = {SagaExecution.PREFIX: "saga"}
     list_display = ("key", "client", "settled", "saga_link", "created_at", "frozen_at")
-    list_filter = (("status", IsFrozen), "created_at")
+    list_filter = (SettledFilter, "created_at")
     list_select_related = ("client", "saga")
     search_fields = ("key",)
     search_help_text = "The whole key, or the id of the saga it began"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
     fieldsets: ClassVar[Any] = [
-        ("Request", {"fields": ["key", "client", "settled", "saga_link", "created_at", "frozen_at", "fingerprint"]}),
-        ("Stored answer", {"fields": ["stored_headers", "stored_answer"]}),
+        section("Request", "key client settled saga_link created_at frozen_at fingerprint"),
+        section("Stored answer", "stored_headers stored_answer"),
     ]
 
     @admin.display(description="Answer")
@@ -61,4 +61,4 @@ class IdempotencyKeyAdmin(Record):
 
     @admin.display(description="Body")
     def stored_answer(self, key: IdempotencyKey) -> SafeString | str:
-        return pretty_bytes(key.answer)
+        return pretty_body(bytes(key.answer))

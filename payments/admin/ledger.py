@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import in_words, link, money
-from orders.admin.pages import Record
+from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin.charges import GatewayFilter
 from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting
@@ -20,7 +18,7 @@ class Movement(Record):
 
     client_path = "charge__order__client"
     found_by: ClassVar[Mapping[str, str]] = {ChargeAttempt.PREFIX: "charge", Order.PREFIX: "charge__order"}
-    list_select_related = ("charge__order",)
+    list_select_related: ClassVar[Any] = ("charge__order",)
     list_display_links = ("transaction_id",)
     search_fields = ("transaction_id",)
     search_help_text = "The gateway's transaction id, or the whole id of the charge or the order"
@@ -43,22 +41,13 @@ class LedgerPostingAdmin(Movement):
     list_display = ("transaction_id", "kind", "amount", "debited", "credited", "charge_link", "gateway", "posted_at")
     list_filter = ("kind", "debit", "credit", GatewayFilter, "posted_at")
     fieldsets: ClassVar[Any] = [
-        (
+        section(
             "Posting",
-            {
-                "fields": [
-                    *("kind", "amount", "debited", "credited", "charge_link", "order_link", "gateway"),
-                    *("gateway_account", "transaction_id", "reverses_link", "occurred_at", "posted_at"),
-                ]
-            },
+            "kind amount debited credited charge_link order_link gateway "
+            "gateway_account transaction_id reverses_link occurred_at posted_at",
         )
     ]
     list_select_related = ("charge__order", "reverses")
-
-    def matching(self, term: str) -> Q:
-        """All of the unique index, so that it answers: transaction ids alone are not its first column."""
-        kinds = LedgerPosting.Kind.values
-        return Q(gateway__in=settings.GATEWAYS, gateway_account="default", kind__in=kinds, transaction_id=term)
 
     @admin.display(description="Debit")
     def debited(self, posting: LedgerPosting) -> str:
@@ -78,14 +67,9 @@ class GatewayOutcomeAdmin(Movement):
     list_display = ("transaction_id", "operation", "amount", "learned_from", "charge_link", "gateway", "recorded_at")
     list_filter = ("source", GatewayFilter, "recorded_at")
     fieldsets: ClassVar[Any] = [
-        (
+        section(
             "Report",
-            {
-                "fields": [
-                    *("operation", "amount", "learned_from", "charge_link", "order_link"),
-                    *("gateway", "transaction_id", "occurred_at", "recorded_at"),
-                ]
-            },
+            "operation amount learned_from charge_link order_link gateway transaction_id occurred_at recorded_at",
         )
     ]
 

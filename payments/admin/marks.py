@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -76,13 +76,10 @@ def pretty(value: object) -> SafeString | str:
     return format_html('<pre class="json">{}</pre>', text if rest <= 0 else f"{text[:LONGEST]}\n… {rest:,} more")
 
 
-def pretty_bytes(body: bytes) -> SafeString | str:
+def pretty_body(body: bytes) -> SafeString | str:
     """A stored answer: JSON where it is that, text where it is not."""
-    text = bytes(body).decode("utf-8", "replace")
-    parsed: Any = text
-    if text:
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            parsed = text
-    return pretty(parsed)
+    text = body.decode("utf-8", "replace")
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return pretty(text)

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from fraud.models import Decision, ReviewCase
 from orders.admin.marks import badge, in_words, link, money
 from orders.admin.orders import OrderAdmin
-from orders.admin.pages import Table
+from orders.admin.pages import Table, section
 from orders.models import Order
 from payments.admin.charges import card_of
 from payments.admin.marks import DECISION_TONES, charge_badge, pretty, saga_badge
@@ -112,9 +112,9 @@ class OrderStoryAdmin(OrderAdmin):
         Decision.PREFIX: "decisions",
         ReviewCase.PREFIX: "reviews",
     }
-    search_help_text = "The whole id of the order or of anything about it, its reference, or the customer's e-mail or id"
-    fieldsets: ClassVar[Any] = [*OrderAdmin.fieldsets, ("Metadata", {"fields": ["client_metadata"]})]
-    inlines = (*OrderAdmin.inlines, Charges, Sagas, Decisions, Reviews)
+    search_help_text = "The whole id of the order or of anything about it, its reference, the customer's e-mail or id"
+    fieldsets: ClassVar[Any] = [*OrderAdmin.fieldsets, section("Metadata", "client_metadata")]
+    inlines: ClassVar[Any] = (*OrderAdmin.inlines, Charges, Sagas, Decisions, Reviews)
 
     @admin.display(description="As the client gave it")
     def client_metadata(self, order: Order) -> SafeString | str:

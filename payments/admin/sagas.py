@@ -1,16 +1,18 @@
 """The page on which people read what happened to a checkout, step by step."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from fraud.models import Decision
 from orders.admin.marks import NOTHING, in_words, link
-from orders.admin.pages import Record
+from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
 from payments.admin.charges import Refunds
@@ -18,6 +20,8 @@ from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import state_of, waiting_for, why
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.sagas import registry
+
+WAITING_FIELDS: Final = ("waits_for", "waits_until", "next_run")
 
 
 class DefinitionFilter(admin.SimpleListFilter):
@@ -27,14 +31,10 @@ class DefinitionFilter(admin.SimpleListFilter):
     parameter_name = "definition"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(name, name) for name in _definitions()]
+        return sorted({(name, name) for name, _version in registry.versions()})
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(definition=self.value()) if self.value() else queryset
-
-
-def _definitions() -> list[str]:
-    return sorted({name for name, _version in registry.versions()})
 
 
 @admin.register(SagaExecution)
@@ -57,38 +57,40 @@ class SagaExecutionAdmin(Record):
         "key_link": "payments.view_idempotencykey",
     }
     fieldsets: ClassVar[Any] = [
-        (
+        section(
             "What it is",
-            {
-                "fields": [
-                    *("status", "in_words", "failed_because", "order_link", "charge_link", "key_link"),
-                    *("defined_by", "business_key", "way", "waits_for", "waits_until", "next_run"),
-                    *("created_at", "finished_at", "updated_at"),
-                ]
-            },
+            "told failed_because waits_for waits_until next_run order_link charge_link key_link "
+            "defined_by business_key way created_at updated_at finished_at",
         ),
-        ("Who works on it", {"fields": ["lease", "epoch", "recoveries", "is_paused"]}),
+        section("Who works on it", "lease epoch recoveries is_paused"),
     ]
     inlines = (Refunds,)
     change_form_template = "admin/payments/sagaexecution/change_form.html"
 
-    def matching(self, term: str) -> Q:
-        """All of the unique index, so that it answers: business keys alone are not its first column."""
-        return Q(definition__in=_definitions(), business_key=term)
-
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
-        saga: SagaExecution = options["obj"] if "obj" in options else arguments[-1]
-        context["timeline"] = timeline.of(saga, saga.steps.all(), saga.events.all())
+        saga: SagaExecution = context["original"]
+        decisions: Iterable[Decision] = []
+        if request.user.has_perm("fraud.view_decision"):
+            decisions = Decision.objects.filter(attempt=saga.public_id)
+        context["timeline"] = timeline.of(saga, saga.steps.all(), saga.events.all(), decisions)
         context["saga_context"] = pretty(saga.context)
         return super().render_change_form(request, context, *arguments, **options)
+
+    def get_fieldsets(self, request: HttpRequest, obj: SagaExecution | None = None) -> Any:
+        """What it waits for is told only while it waits."""
+        omitted = () if obj is None or obj.state in SagaExecution.ACTIVE else WAITING_FIELDS
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in omitted]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     @admin.display(description="State")
     def status(self, saga: SagaExecution) -> SafeString:
         return saga_badge(saga)
 
-    @admin.display(description="In words")
-    def in_words(self, saga: SagaExecution) -> str:
-        return state_of(saga)
+    @admin.display(description="State in words")
+    def told(self, saga: SagaExecution) -> SafeString:
+        return format_html("{} {}", saga_badge(saga), state_of(saga))
 
     @admin.display(description="Why it turned back")
     def failed_because(self, saga: SagaExecution) -> str:

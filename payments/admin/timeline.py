@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from orders.admin.marks import Tone, badge, in_words
-from payments.admin.marks import OUTCOME_TONES, pretty
+from fraud.facts import Stage
+from fraud.models import Decision
+from orders.admin.marks import NOTHING, Tone, badge, in_words, link
+from payments.admin.marks import DECISION_TONES, OUTCOME_TONES, pretty
 from payments.admin.narrative import event_sentence, sentence
 from payments.models import SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
@@ -17,6 +20,10 @@ Direction = SagaExecution.Direction
 
 CLOCK_GRAIN: Final = timedelta(milliseconds=1)
 """The databases' clocks may cut an event's time to this, while a step's is finer: an event comes after its step."""
+SCREENING_STEPS: Final = {
+    Stage.BEFORE_AUTHORIZATION: "screen_order",
+    Stage.AFTER_AUTHORIZATION: "screen_authorization",
+}
 FIRST_CALLS, LAST_CALLS = 10, 30
 """A step that asks for a day what became of its request makes thousands of calls: its first and last ones are shown."""
 
@@ -61,10 +68,13 @@ class Entry:
     calls_left_out: int = 0
 
 
-def of(saga: SagaExecution, steps: Iterable[SagaStep], events: Iterable[SagaEvent]) -> list[Entry]:
+def of(
+    saga: SagaExecution, steps: Iterable[SagaStep], events: Iterable[SagaEvent], decisions: Iterable[Decision]
+) -> list[Entry]:
+    """`decisions` are those of this saga that the reader may see."""
     steps = list(steps)
-    gateway = str(saga.context.get("gateway", ""))
-    entries = [_of_step(step, saga, gateway) for step in steps]
+    by_step = {SCREENING_STEPS.get(decision.stage, ""): decision for decision in decisions}
+    entries = [_of_step(step, saga, by_step.get(step.name)) for step in steps]
     entries += (_of_event(event, saga, _moment(event, steps)) for event in events)
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -78,7 +88,7 @@ def _moment(event: SagaEvent, steps: Iterable[SagaStep]) -> datetime:
     return event.created_at + CLOCK_GRAIN
 
 
-def _of_step(step: SagaStep, saga: SagaExecution, gateway: str) -> Entry:
+def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> Entry:
     calls, left_out = _shown(step.calls)
     outcome = step.outcome or ("waiting" if step.result else step.state)
     tone = OUTCOME_TONES.get(outcome, "busy")
@@ -86,19 +96,29 @@ def _of_step(step: SagaStep, saga: SagaExecution, gateway: str) -> Entry:
         at=step.started_at,
         since=duration(step.started_at - saga.created_at),
         title=in_words(step.name).capitalize(),
-        told=redact(sentence(step, gateway=gateway)),
+        told=redact(sentence(step, gateway=str(saga.context.get("gateway", "")))),
         mark=badge(outcome, tone),
         tone=tone,
         is_undoing=step.direction == Direction.COMPENSATING,
-        facts=list(_facts(step)),
+        facts=[*_of_decision(decision), *_facts(step)],
         calls=calls,
         calls_left_out=left_out,
     )
 
 
+def _of_decision(decision: Decision | None) -> Iterator[tuple[str, object]]:
+    if decision is None:
+        return
+    yield "Decision", badge(decision.decision, DECISION_TONES.get(decision.decision, "quiet"))
+    yield "Score", decision.score
+    yield "Why", " ".join(verdict["reason"] for verdict in decision.verdicts if not verdict["shadow"]) or NOTHING
+    yield "Decided as", link(decision)
+
+
 def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
     if step.finished_at:
-        yield "Took", duration(step.finished_at - step.started_at)
+        finished = timezone.localtime(step.finished_at)
+        yield "Took", f"{duration(step.finished_at - step.started_at)}, until {finished:%H:%M:%S}"
     if step.attempts:
         yield "Sent", "once" if step.attempts == 1 else f"{step.attempts} times"
     if step.look_ups:
@@ -106,7 +126,8 @@ def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
     if step.key:
         yield "Key", step.key
     if step.error:
-        yield "Error", f"{in_words(str(step.error.get('code', '')))}: {redact(step.error.get('detail', ''))}"
+        again = ", may be tried again" if step.error.get("retriable") else ""
+        yield "Error", f"{in_words(str(step.error.get('code', '')))}{again}"
 
 
 def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:
@@ -154,8 +175,10 @@ def _call(number: int, call: Mapping[str, Any]) -> CallView:
 def duration(span: timedelta) -> str:
     """A span of time, as coarse as it is long."""
     seconds = span.total_seconds()
+    if seconds < 0.001:
+        return "under 1 ms"
     if seconds < 0.9995:
-        return f"{max(seconds, 0) * 1000:,.0f} ms"
+        return f"{seconds * 1000:,.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)

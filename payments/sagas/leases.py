@@ -1,12 +1,12 @@
 """Who may work on a saga, and until when: guarded updates on the database's clock, never on ours."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 
 from payments.models import SagaExecution
@@ -16,6 +16,14 @@ State = SagaExecution.State
 
 NONE: dict[str, Any] = {"lease_owner": "", "lease_until": None}
 """What a saga nobody works on has."""
+
+
+class OrderFacts(NamedTuple):
+    """What others may have changed about an order since it was read."""
+
+    status: str
+    paid_minor: int
+    cancel_requested_at: datetime | None
 
 
 def duration() -> timedelta:
@@ -50,7 +58,12 @@ def claim_next(*, owner: str) -> UUID | None:
         return saga_id if saga_id is not None and claim(saga_id, owner=owner) else None
 
 
-def renew(saga_id: UUID, *, epoch: int) -> bool:
-    """Hold on to a lease; False when the saga has been claimed by somebody else, paused or ended."""
-    mine = Q(pk=saga_id, epoch=epoch, is_paused=False, state__in=SagaExecution.ACTIVE)
-    return bool(SagaExecution.objects.filter(mine).update(**until()))
+def hold(saga_id: UUID, *, epoch: int) -> OrderFacts | None:
+    """Lock the saga's row, then its order's, for this transaction, which renews the lease by what it writes.
+
+    None when the saga has been claimed by somebody else, paused or ended. What comes back is the order as it is now.
+    """
+    mine = SagaExecution.objects.filter(pk=saga_id, epoch=epoch, is_paused=False, state__in=SagaExecution.ACTIVE)
+    facts = mine.select_for_update().values_list("order__status", "order__paid_minor", "order__cancel_requested_at")
+    row = facts.first()
+    return OrderFacts(*row) if row is not None else None

@@ -165,7 +165,6 @@ class Capture(GatewayOperation):
     operation = Operation.CAPTURE
 
     def prepare(self, run: Run) -> Request | Refuse:
-        orders.lock(run.order)
         if run.order.cancel_requested_at is not None:
             return Refuse(CheckoutCancelledError())
         charge = charge_of(run)
@@ -256,7 +255,6 @@ class Shipping(CarrierOperation):
 
     def prepare(self, run: Run) -> Request | Refuse:
         order = run.order
-        orders.lock(order)
         if order.cancel_requested_at is not None:
             return Refuse(CheckoutCancelledError())
         if not order.is_paid:

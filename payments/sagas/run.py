@@ -108,9 +108,11 @@ class Run:
         self.__dict__.pop("charge", None)
 
     def fence(self) -> None:
-        """Renew the lease and lock the saga's row, or raise LeaseLostError: the first thing in every transaction."""
-        if not leases.renew(self.saga.pk, epoch=self.epoch):
+        """Lock the saga and its order, or raise LeaseLostError: the first thing in every transaction."""
+        facts = leases.hold(self.saga.pk, epoch=self.epoch)
+        if facts is None:
             raise LeaseLostError(saga=self.saga.public_id, epoch=self.epoch)
+        self.order.status, self.order.paid_minor, self.order.cancel_requested_at = facts
 
     def new_step(self, name: str, **fields: Any) -> SagaStep:
         where = {"saga": self.saga, "position": self.position, "direction": self.saga.direction}
