@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import docs, health
+from payments.webhooks.views import Intake
 
 openapi = SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[])
 
@@ -13,6 +14,7 @@ v1: list[URLPattern | URLResolver] = [
     path("", include("orders.api.urls")),
     path("", include("payments.api.urls")),
     path("", include("fraud.api.urls")),
+    path("webhooks/<str:gateway>", Intake.as_view(), name="webhooks"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.alive, name="healthz"),

@@ -161,8 +161,12 @@ class PaymentGateway(Protocol):
         """Raise WebhookSignatureError or WebhookReplayError unless the gateway sent exactly this, just now."""
         ...
 
-    def parse_webhook(self, body: bytes) -> tuple[str, str, Outcome | None]:
-        """The event's id, its type, and the outcome it reports, if it reports one."""
+    def identify_webhook(self, body: bytes) -> tuple[str, str]:
+        """The event's id and its type; raise WebhookSignatureError when the body is no event."""
+        ...
+
+    def parse_webhook(self, body: bytes) -> Outcome | None:
+        """The outcome an event reports, if it reports one."""
         ...
 
 

@@ -133,12 +133,13 @@ class SandboxGateway(_SandboxPeer):
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
         signatures.verify(headers.get("Sandbox-Signature", ""), body, secrets=settings.SANDBOX_WEBHOOK_SECRETS, now=now)
 
-    def parse_webhook(self, body: bytes) -> tuple[str, str, Outcome | None]:
+    def identify_webhook(self, body: bytes) -> tuple[str, str]:
         event = signatures.parse_event(body)
-        data = event.get("data") or {}
-        charge, operation = data.get("charge"), data.get("operation")
-        outcome = _charge_outcome(data) if charge and operation else None
-        return event["id"], event["type"], outcome
+        return event["id"], event["type"]
+
+    def parse_webhook(self, body: bytes) -> Outcome | None:
+        data = signatures.parse_event(body).get("data") or {}
+        return _charge_outcome(data) if data.get("charge") and data.get("operation") else None
 
 
 class SandboxCarrier(_SandboxPeer):

@@ -4,6 +4,7 @@ from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import LedgerPosting
 from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
+from payments.models.webhooks import WebhookEvent
 
 __all__ = [
     "ChargeAttempt",
@@ -14,4 +15,5 @@ __all__ = [
     "SagaEvent",
     "SagaExecution",
     "SagaStep",
+    "WebhookEvent",
 ]

@@ -23,11 +23,14 @@ PAUSE_AFTER_FAULT = 2.0
 
 
 class Worker:
-    """`poll` and `job_interval` in seconds."""
+    """`poll` and `job_interval` in seconds; `inbox` acts on one thing that has come in, False when there is none."""
 
-    def __init__(self, *, threads: int, poll: float, jobs: Iterable[str], job_interval: float) -> None:
+    def __init__(
+        self, *, threads: int, poll: float, inbox: Callable[[], bool], jobs: Iterable[str], job_interval: float
+    ) -> None:
         self.threads = threads
         self.poll = poll
+        self.inbox = inbox
         self.jobs = {path: import_string(path) for path in jobs}
         self.job_interval = job_interval
         self.owner = f"worker:{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -65,7 +68,8 @@ class Worker:
             return False
 
     def _work(self) -> bool:
-        return engine.advance_next(owner=self.owner, should_stop=self._stopping.is_set)
+        has_received = self.inbox()
+        return engine.advance_next(owner=self.owner, should_stop=self._stopping.is_set) or has_received
 
     def _run_jobs(self) -> bool:
         for path, job in self.jobs.items():

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from payments.sagas.worker import Worker
+from payments.webhooks import inbox
 
 
 class Command(BaseCommand):
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         worker = Worker(
             threads=options["threads"] or (2 if connection.vendor == "sqlite" else 4),
             poll=options["poll"],
+            inbox=inbox.apply_next,
             jobs=settings.PERIODIC_JOBS,
             job_interval=options["job_interval"],
         )

@@ -1,0 +1,59 @@
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from orders.ids import TypedModel
+from payments.models.charges import ChargeAttempt
+
+
+class WebhookQuerySet(models.QuerySet["WebhookEvent"]):
+    def due(self) -> Self:
+        """What may be acted on now, oldest first."""
+        waiting = self.filter(status__in=WebhookEvent.OPEN, next_attempt_at__lte=Now())
+        return waiting.order_by("next_attempt_at")
+
+
+class WebhookEvent(TypedModel):
+    """What a gateway told us, kept as it came (but for card data) and acted on later."""
+
+    PREFIX = "evt"
+
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        PROCESSED = "processed"
+        WAITING_FOR_OBJECT = "waiting_for_object"
+        FAILED = "failed"
+        IGNORED = "ignored"
+
+    OPEN = (Status.RECEIVED, Status.WAITING_FOR_OBJECT)
+
+    gateway = models.CharField(max_length=32)
+    event_id = models.CharField(max_length=255, help_text="The gateway's own name of the event.")
+    kind = models.CharField(max_length=100)
+    body = models.TextField(help_text="As signed, with card data masked.")
+    status = models.CharField(max_length=18, choices=Status, default=Status.RECEIVED)
+    charge = models.ForeignKey(ChargeAttempt, models.PROTECT, null=True, blank=True, related_name="webhooks")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    received_at = models.DateTimeField(db_default=Now())
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WebhookQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["gateway", "event_id"], name="one_row_per_gateway_event"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="webhook_due",
+                condition=Q(status__in=["received", "waiting_for_object"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id

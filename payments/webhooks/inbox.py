@@ -1,0 +1,110 @@
+"""Webhooks are stored first and acted on later, each once, in whatever order they come.
+
+An event never carries a saga forward by itself: it wakes the saga, which asks the gateway. Only where no saga is
+under way does the event's own word count, and then through the same door as every other outcome.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+from prometheus_client import Counter
+
+from orders.models import Order
+from payments.errors import WebhookReplayError, WebhookSignatureError
+from payments.gateways import registry as gateways
+from payments.gateways.base import Operation, Outcome, Result
+from payments.models import ChargeAttempt, GatewayOutcome, WebhookEvent
+from payments.outcomes import record_outcome
+from payments.redaction import redact
+
+log = structlog.get_logger(__name__)
+
+REFUSED = Counter("paydesk_webhooks_refused_total", "Deliveries whose signature was refused.", ["gateway", "code"])
+
+MAX_ATTEMPTS = 12
+BACK_OFF_CAP = timedelta(hours=1)
+
+Status = WebhookEvent.Status
+
+
+def receive(gateway: str, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+    """Keep what the gateway signed, once. Raise UnknownGatewayError, WebhookSignatureError or WebhookReplayError."""
+    adapter = gateways.gateway(gateway)
+    try:
+        adapter.verify_webhook(headers, body, now=now)
+        event_id, kind = adapter.identify_webhook(body)
+    except (WebhookSignatureError, WebhookReplayError) as error:
+        REFUSED.labels(gateway, error.code).inc()
+        raise
+    text = redact(body.decode("utf-8", "replace"))
+    event = WebhookEvent(gateway=gateway, event_id=event_id, kind=kind, body=text)
+    WebhookEvent.objects.bulk_create([event], ignore_conflicts=True)
+    log.info("webhook_received", gateway=gateway, event_id=event_id, kind=kind)
+
+
+def apply_next() -> bool:
+    """Act on the event that is due longest; False when there is none."""
+    with transaction.atomic():
+        event = WebhookEvent.objects.due().select_for_update(skip_locked=True).first()
+        if event is None:
+            return False
+        _apply(event)
+        return True
+
+
+def _apply(event: WebhookEvent) -> None:
+    try:
+        with transaction.atomic():
+            status = _act(event)
+    except Exception as error:
+        log.exception("webhook_failed", event_id=event.event_id)
+        _try_later(event, Status.RECEIVED, error=type(error).__name__)
+        return
+    if status == Status.WAITING_FOR_OBJECT:
+        _try_later(event, status, error="Nothing here has this reference yet.")
+    else:
+        _write(event, status=status, processed_at=Now(), error="")
+
+
+def _act(event: WebhookEvent) -> WebhookEvent.Status:
+    """What became of the event. Locks are taken in the order every money path takes them."""
+    outcome = gateways.gateway(event.gateway).parse_webhook(event.body.encode())
+    if outcome is None:
+        return Status.IGNORED
+    charge = _charge_of(event.gateway, outcome)
+    if charge is None:
+        return Status.WAITING_FOR_OBJECT
+    event.charge = charge
+    if not charge.saga.is_final:
+        charge.saga.wake()
+        return Status.PROCESSED
+    return _record(charge, outcome)
+
+
+def _charge_of(gateway: str, outcome: Outcome) -> ChargeAttempt | None:
+    charges = ChargeAttempt.objects.select_related("saga").filter(gateway=gateway)
+    return charges.filter(gateway_reference=outcome.reference).first()
+
+
+def _record(charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:
+    takes_money = outcome.operation in (Operation.AUTHORIZE, Operation.CAPTURE)
+    if not takes_money or outcome.result != Result.SUCCEEDED:
+        return Status.IGNORED
+    charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
+    record_outcome(charge, outcome, source=GatewayOutcome.Source.WEBHOOK)
+    return Status.PROCESSED
+
+
+def _try_later(event: WebhookEvent, status: WebhookEvent.Status, *, error: str) -> None:
+    if event.attempts + 1 >= MAX_ATTEMPTS:
+        _write(event, status=Status.FAILED, error=error)
+        return
+    pause = min(BACK_OFF_CAP, timedelta(seconds=2**event.attempts))
+    _write(event, status=status, error=error, next_attempt_at=Now() + pause)
+
+
+def _write(event: WebhookEvent, **changes: object) -> None:
+    WebhookEvent.objects.filter(pk=event.pk).update(attempts=event.attempts + 1, charge=event.charge, **changes)

@@ -1,0 +1,158 @@
+import json
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from payments.models import LedgerPosting, SagaExecution, WebhookEvent
+from payments.sandbox.signing import sign
+from payments.webhooks import inbox
+from tests.payments.builders import charge_of, run_checkout
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "whsec_sandbox"
+
+
+@pytest.fixture(autouse=True)
+def secrets(sandbox: Sandbox, settings: Any) -> None:
+    settings.SANDBOX_WEBHOOK_SECRETS = ["whsec_older", SECRET]
+
+
+def event_of(sandbox: Sandbox, saga: SagaExecution, kind: str, event_id: str = "evt_1", **charge: Any) -> bytes:
+    """The event the sandbox would send about the latest operation on the saga's charge."""
+    reference = charge_of(saga).gateway_reference
+    facts = sandbox.get(f"/v1/charges/{reference}").json()["charge"] | charge
+    return json.dumps(
+        {"id": event_id, "type": kind, "data": {"charge": facts, "operation": facts["operations"][-1]}}
+    ).encode()
+
+
+def deliver(body: bytes, *, secret: str = SECRET, age: int = 0, gateway: str = "sandbox", header: str = "") -> Any:
+    signature = header or sign(body, secrets=[secret], timestamp=int(time.time()) - age)
+    return Client().post(
+        f"/v1/webhooks/{gateway}", body, content_type="application/json", headers={"Sandbox-Signature": signature}
+    )
+
+
+class TestIntake:
+    def test_a_signed_event_is_kept_and_answered_at_once(self) -> None:
+        body = b'{"id": "evt_1", "type": "charge.captured", "data": {}}'
+
+        answer = deliver(body)
+
+        assert (answer.status_code, answer.json()) == (200, {"received": True})
+        event = WebhookEvent.objects.get()
+        assert (event.event_id, event.kind, event.status, event.body) == (
+            "evt_1", "charge.captured", "received", body.decode(),
+        )  # fmt: skip
+
+    def test_an_event_delivered_twice_is_kept_once(self) -> None:
+        body = b'{"id": "evt_1", "type": "charge.captured"}'
+
+        assert [deliver(body).status_code, deliver(body).status_code] == [200, 200]
+
+        assert WebhookEvent.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("delivery", "code"),
+        [
+            ({"secret": "whsec_wrong"}, "webhook_signature_invalid"),
+            ({"header": "t=1"}, "webhook_signature_invalid"),
+            ({"header": "nonsense"}, "webhook_signature_invalid"),
+            ({"header": "t=é,v1=00"}, "webhook_signature_invalid"),
+            ({"age": 400}, "webhook_replayed"),
+            ({"age": -400}, "webhook_replayed"),
+        ],
+    )
+    def test_what_was_not_signed_just_now_is_refused_and_kept_nowhere(self, delivery: Any, code: str) -> None:
+        answer = deliver(b'{"id": "evt_1", "type": "charge.captured"}', **delivery)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+        assert not WebhookEvent.objects.exists()
+
+    def test_a_body_changed_by_one_byte_is_refused(self) -> None:
+        signature = sign(b'{"id": "evt_1", "type": "a"}', secrets=[SECRET], timestamp=int(time.time()))
+
+        assert deliver(b'{"id": "evt_1", "type": "b"}', header=signature).status_code == 400
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", '{"id": "évt", "type": 1}'.encode("utf-16")])
+    def test_what_is_no_event_is_refused_whoever_signed_it(self, body: bytes) -> None:
+        assert deliver(body).status_code == 400
+
+        assert not WebhookEvent.objects.exists()
+
+    def test_a_gateway_nobody_configured_is_not_found(self) -> None:
+        assert deliver(b'{"id": "evt_1", "type": "a"}', gateway="nobody").status_code == 404
+
+    def test_a_card_number_in_an_event_is_not_kept(self) -> None:
+        deliver(b'{"id": "evt_1", "type": "a", "note": "4242424242424242"}')
+
+        assert "4242424242424242" not in WebhookEvent.objects.get().body
+
+
+class TestActing:
+    def test_an_event_about_a_parked_saga_wakes_it(self, sandbox: Sandbox) -> None:
+        saga = run_checkout(payment_method="tok_3ds")
+        deliver(event_of(sandbox, saga, "charge.authentication_succeeded"))
+
+        assert inbox.apply_next()
+
+        woken = SagaExecution.objects.get(pk=saga.pk)
+        assert woken.wake_seq == saga.wake_seq + 1
+        assert SagaExecution.objects.due([("checkout", 1)]).get() == woken
+        assert WebhookEvent.objects.get().status == "processed"
+        assert not inbox.apply_next()
+
+    def test_an_event_that_says_what_is_known_changes_nothing(self, sandbox: Sandbox) -> None:
+        saga = run_checkout()
+        deliver(event_of(sandbox, saga, "charge.captured"))
+
+        assert inbox.apply_next()
+
+        assert WebhookEvent.objects.get().status == "processed"
+        assert LedgerPosting.objects.count() == 1
+        assert not SagaExecution.objects.filter(definition="remedy").exists()
+
+    def test_an_event_about_an_unknown_object_waits_for_it(self, sandbox: Sandbox) -> None:
+        saga = run_checkout()
+        deliver(event_of(sandbox, saga, "charge.captured", id="sch_unheard_of"))
+
+        assert inbox.apply_next()
+
+        event = WebhookEvent.objects.get()
+        assert (event.status, event.attempts) == ("waiting_for_object", 1)
+        assert not inbox.apply_next()
+
+    def test_an_event_that_cannot_be_applied_ends_in_front_of_a_person(self) -> None:
+        deliver(b'{"id": "evt_1", "type": "a", "data": {"charge": {"id": 1}, "operation": {"operation": "x"}}}')
+
+        for _ in range(inbox.MAX_ATTEMPTS):
+            WebhookEvent.objects.update(next_attempt_at="2020-01-01T00:00Z")
+            assert inbox.apply_next()
+
+        event = WebhookEvent.objects.get()
+        assert (event.status, event.attempts) == ("failed", inbox.MAX_ATTEMPTS)
+        assert not inbox.apply_next()
+
+    def test_an_event_without_an_outcome_is_ignored(self) -> None:
+        deliver(b'{"id": "evt_1", "type": "account.updated", "data": {}}')
+
+        assert inbox.apply_next()
+
+        assert WebhookEvent.objects.get().status == "ignored"
+
+    def test_money_taken_after_the_charge_was_over_is_given_back(self, sandbox: Sandbox) -> None:
+        saga = run_checkout(payment_method="tok_capture_fails")
+        assert charge_of(saga).status == "voided"
+        body = json.loads(event_of(sandbox, saga, "charge.captured"))
+        amount = charge_of(saga).amount_minor
+        body["data"]["operation"] |= {"id": "stx_late", "operation": "capture", "amount": amount, "status": "succeeded"}
+
+        deliver(json.dumps(body).encode())
+        assert inbox.apply_next()
+
+        assert SagaExecution.objects.get(definition="remedy").context["operation"] == "capture"
+        assert LedgerPosting.objects.get().credit == "suspense"
