@@ -5,4 +5,4 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from payments.sagas import checkout, remedy  # noqa: F401  # they register themselves
+        from payments.sagas import checkout, refund, remedy  # noqa: F401  # they register themselves

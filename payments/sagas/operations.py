@@ -225,7 +225,7 @@ def _reserve(run: Run, charge: ChargeAttempt, amount_minor: int) -> None:
         saga=run.saga,
         amount_minor=amount_minor,
         currency=charge.currency,
-        reason=str(run.saga.failure.get("code", "")),
+        reason=str(run.context.get("reason") or run.saga.failure.get("code", "")),
     )
     ChargeAttempt.objects.filter(pk=charge.pk).update(
         refund_pending_minor=F("refund_pending_minor") + amount_minor, updated_at=Now()

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from payments import ledger
 from payments.gateways.base import Operation, Outcome, Request, Result
-from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting
+from payments.models import GatewayOutcome, LedgerPosting
 from payments.sagas import registry
 from payments.sagas.definition import Foreign, Saga, Verdict
-from payments.sagas.operations import GatewayOperation, Void
+from payments.sagas.operations import GatewayOperation, Void, charge_of
 from payments.sagas.run import Run
 
 
@@ -21,10 +21,6 @@ class RemedyContext:
     reference: str
     amount: int
     currency: str
-
-
-def _charge(run: Run) -> ChargeAttempt:
-    return ChargeAttempt.objects.get(pk=run.context["charge"])
 
 
 class _Stray(GatewayOperation):
@@ -47,7 +43,7 @@ class _Stray(GatewayOperation):
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result != Result.SUCCEEDED:
             return super().record(run, outcome, source)
-        charge = _charge(run)
+        charge = charge_of(run)
         _, is_new = GatewayOutcome.objects.get_or_create(
             gateway=charge.gateway,
             operation=outcome.operation,

@@ -202,7 +202,7 @@ def _call_person(run: Run, state: SagaExecution.State, error: DomainError) -> No
     run.enter(state)
     ENDED.labels(run.definition.name, state.value).inc()
     run.note(state.value, reason=error.detail, code=error.code)
-    if not run.definition.is_remedy:
+    if run.order.status in run.order.IN_CHECKOUT:
         run.order.move(run.order.Status.NEEDS_ATTENTION)
     run.write_released()
 
