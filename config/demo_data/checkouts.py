@@ -194,9 +194,15 @@ class PastCheckout:
         if self.charge and (decline := self.charge["decline_code"]) in DECLINES:
             code, detail = decline, DECLINES[decline]
         self.saga.failure = {"code": code, "detail": detail, "retriable": False}
-        self._add_step(
-            name, state=SagaStep.State.FAILED, outcome=SagaStep.Outcome.DECLINED, error=dict(self.saga.failure)
-        )
+        refused: dict[str, Any] = {
+            "state": SagaStep.State.FAILED,
+            "outcome": SagaStep.Outcome.DECLINED,
+            "error": dict(self.saga.failure),
+        }
+        if self.charge and name == "authorize_payment":
+            self._pass_foreign(name, operations_of(self.charge)["authorize"], **refused)
+        else:
+            self._add_step(name, **refused)
         self._note("compensation_started", **self.saga.failure)
         self.saga.direction = BACK
         self._undo(from_position=POSITIONS[name])
@@ -221,11 +227,11 @@ class PastCheckout:
     def _pass_local(self, name: str) -> None:
         self._add_step(name)
 
-    def _pass_foreign(self, name: str, operation: Json, *, position: int | None = None) -> None:
+    def _pass_foreign(self, name: str, operation: Json, **fields: Any) -> None:
         """A call to the gateway ended when the sandbox says so."""
         self.now = datetime.fromisoformat(operation["at"])
-        facts = {"transaction_id": operation["id"], "amount_minor": operation["amount"], "currency": CURRENCY}
-        self._add_step(name, position=position, key=operation["idempotency_key"], result=facts, attempts=1)
+        result = {"transaction_id": operation["id"], "amount_minor": operation["amount"], "currency": CURRENCY}
+        self._add_step(name, key=operation["idempotency_key"], result=result, attempts=1, **fields)
 
     def _add_step(self, name: str, *, position: int | None = None, **fields: Any) -> None:
         step = SagaStep(

@@ -55,6 +55,7 @@ def fail_with_card() -> None:
 
 
 def test_our_own_lines_carry_facts_time_and_context(lines: Lines) -> None:
+    structlog.contextvars.clear_contextvars()
     with structlog.contextvars.bound_contextvars(saga="saga_1", order="ord_1"):
         structlog.get_logger("payments.sagas").info("saga_claimed", epoch=3)
 

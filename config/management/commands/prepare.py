@@ -5,9 +5,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
+from config.demo_data import accounts
+
 
 class Command(BaseCommand):
-    help = "Migrates the database, and loads the demo data when nobody can sign in yet. `make run` starts with it."
+    help = "Migrates the database, and loads the demo data where nobody else works yet. `make run` starts with it."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         self.stdout.write(f"paydesk: preparing {connection.settings_dict['NAME']} ({connection.vendor})")
@@ -15,5 +17,6 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         except OperationalError as error:
             raise CommandError(f"the database does not answer: {str(error).splitlines()[0]}") from error
-        if not get_user_model().objects.exists():
+        users = get_user_model().objects
+        if not users.exists() or users.filter(username=accounts.CLIENT).exists():
             call_command("load_demo")

@@ -1,0 +1,1 @@
+"""`make demo`: drives the promises of Paydesk over HTTP, on a stack of its own, and says which were kept."""
