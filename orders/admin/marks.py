@@ -1,10 +1,13 @@
 """The small parts pages are made of: links, badges, amounts."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, Literal
 
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -54,6 +57,11 @@ def money(amount_minor: int, currency: str) -> str:
         return str(Money(amount_minor, currency))
     except ValueError:
         return f"{amount_minor} {currency} in minor units" if currency else NOTHING
+
+
+def moment(at: datetime | None) -> str:
+    """In the reader's time zone and format."""
+    return str(localize(timezone.localtime(at))) if at else NOTHING
 
 
 def address(parts: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminIntegerFieldWidget, AdminTextInputWidget
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -20,10 +21,15 @@ class StockItemForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         required=False,
         min_value=-MOST,
         max_value=MOST,
+        widget=AdminIntegerFieldWidget,
         help_text="How many were put on the shelf, or taken from it with a minus sign before.",
     )
     reason = forms.CharField(
-        label="Why", required=False, max_length=200, help_text="Kept in the item's history; needed for a difference."
+        label="Why",
+        required=False,
+        max_length=200,
+        widget=AdminTextInputWidget,
+        help_text="Kept in the item's history; needed for a difference.",
     )
 
     def clean(self) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class ChargeAttemptAdmin(Record):
         SagaExecution.PREFIX: "saga",
         Refund.PREFIX: "refunds",
     }
-    list_display = ("typed_id", "order_link", "amount", "state", "card", "gateway", "gateway_reference", "created_at")
+    list_display = ("typed_id", "order_link", "amount", "state", "card", "gateway", "created_at")
     list_filter = ("status", GatewayFilter, "created_at")
     list_select_related = ("order", "saga")
     search_fields = ("gateway_reference", "card_last4")

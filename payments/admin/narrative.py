@@ -107,9 +107,10 @@ def sentence(step: SagaStep, *, gateway: str) -> str:
 
 
 def _words(step: SagaStep) -> Words:
-    table = _FORWARD if step.direction == SagaExecution.Direction.FORWARD else _BACK
+    is_forward = step.direction == SagaExecution.Direction.FORWARD
+    first, second = (_FORWARD, _BACK) if is_forward else (_BACK, _FORWARD)
     name = in_words(step.name)
-    return table.get(step.name) or Words(f"Did {name}{{ids}}.", name)
+    return first.get(step.name) or second.get(step.name) or Words(f"Did {name}{{ids}}.", name)
 
 
 def _facts(step: SagaStep, gateway: str) -> dict[str, str]:
@@ -152,7 +153,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "compensation_started": "Turned back, to undo everything: {reason}",
     "needs_attention": "Stopped for a person to decide: {reason}",
     "failed_compensation": "Could not undo everything, and stopped for a person: {reason}",
-    "completed": "Completed.",
+    "completed": "Everything is done.",
     "compensated": "Everything is undone.",
     "crashed": "The worker that carried it on failed ({reason}); another takes over.",
 }

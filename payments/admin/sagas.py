@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fraud.models import Decision
-from orders.admin.marks import NOTHING, in_words, link
+from orders.admin.marks import NOTHING, in_words, link, moment
 from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
@@ -62,7 +62,7 @@ class SagaExecutionAdmin(Record):
             "told failed_because waits_for waits_until next_run order_link charge_link key_link "
             "defined_by business_key way created_at updated_at finished_at",
         ),
-        section("Who works on it", "lease epoch recoveries is_paused"),
+        section("Who works on it", "lease epoch recoveries"),
     ]
     inlines = (Refunds,)
     change_form_template = "admin/payments/sagaexecution/change_form.html"
@@ -77,8 +77,9 @@ class SagaExecutionAdmin(Record):
         return super().render_change_form(request, context, *arguments, **options)
 
     def get_fieldsets(self, request: HttpRequest, obj: SagaExecution | None = None) -> Any:
-        """What it waits for is told only while it waits."""
-        omitted = () if obj is None or obj.state in SagaExecution.ACTIVE else WAITING_FIELDS
+        """What it waits for is told only while it may wait, and why it turned back only when it did."""
+        is_waiting, has_failed = obj is None or obj.state in SagaExecution.ACTIVE, obj is None or bool(obj.failure)
+        omitted = (() if is_waiting else WAITING_FIELDS) + (() if has_failed else ("failed_because",))
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in omitted]})
             for title, options in super().get_fieldsets(request, obj)
@@ -125,16 +126,15 @@ class SagaExecutionAdmin(Record):
         return waiting_for(saga) or NOTHING
 
     @admin.display(description="At the latest until")
-    def waits_until(self, saga: SagaExecution) -> object:
-        return saga.deadline_at or NOTHING
+    def waits_until(self, saga: SagaExecution) -> str:
+        return moment(saga.deadline_at)
 
     @admin.display(description="Next run")
-    def next_run(self, saga: SagaExecution) -> object:
-        return saga.next_run_at if saga.state in SagaExecution.ACTIVE else NOTHING
+    def next_run(self, saga: SagaExecution) -> str:
+        return moment(saga.next_run_at if saga.state in SagaExecution.ACTIVE else None)
 
     @admin.display(description="Lease")
     def lease(self, saga: SagaExecution) -> str:
         if not saga.lease_owner and saga.lease_until is None:
             return "nobody works on it now"
-        until = f"{saga.lease_until:%Y-%m-%d %H:%M:%S} UTC" if saga.lease_until else NOTHING
-        return f"{saga.lease_owner or 'somebody'} until {until}"
+        return f"{saga.lease_owner or 'somebody'} until {moment(saga.lease_until)}"

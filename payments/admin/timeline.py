@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from fraud.facts import Stage
 from fraud.models import Decision
-from orders.admin.marks import NOTHING, Tone, badge, in_words, link
+from orders.admin.marks import Tone, badge, in_words, link
 from payments.admin.marks import DECISION_TONES, OUTCOME_TONES, pretty
 from payments.admin.narrative import event_sentence, sentence
 from payments.models import SagaEvent, SagaExecution, SagaStep
@@ -20,7 +20,12 @@ Direction = SagaExecution.Direction
 
 CLOCK_GRAIN: Final = timedelta(milliseconds=1)
 """The databases' clocks may cut an event's time to this, while a step's is finer: an event comes after its step."""
-SCREENING_STEPS: Final = {
+CLOCKS_APART: Final = timedelta(seconds=1)
+"""The database's clock and the one a worker carries on with are never this far apart."""
+STOPS: Final = frozenset({"completed", "compensated", "needs_attention", "failed_compensation"})
+"""After these no step follows, unless a person sees to it."""
+MOMENT: Final = timedelta(microseconds=1)
+SCREENING_STEPS: Final[Mapping[str, str]] = {
     Stage.BEFORE_AUTHORIZATION: "screen_order",
     Stage.AFTER_AUTHORIZATION: "screen_authorization",
 }
@@ -75,17 +80,33 @@ def of(
     steps = list(steps)
     by_step = {SCREENING_STEPS.get(decision.stage, ""): decision for decision in decisions}
     entries = [_of_step(step, saga, by_step.get(step.name)) for step in steps]
-    entries += (_of_event(event, saga, _moment(event, steps)) for event in events)
-    return sorted(entries, key=lambda entry: entry.at)
+    entries += (_of_event(event, saga, _moment(event, steps)) for event in _with_end(events, saga))
+    return sorted(entries, key=lambda entry: (entry.at, not entry.is_event))
+
+
+def _with_end(events: Iterable[SagaEvent], saga: SagaExecution) -> Iterator[SagaEvent]:
+    """A success leaves no event: the saga's own row says when it came."""
+    yield from events
+    if saga.state == SagaExecution.State.COMPLETED and saga.finished_at:
+        yield SagaEvent(saga=saga, kind="completed", created_at=saga.finished_at)
 
 
 def _moment(event: SagaEvent, steps: Iterable[SagaStep]) -> datetime:
-    """When it happened. An event's row is stamped by the commit that also brings the first steps after it."""
+    """When it happened: steps and events are stamped by two clocks, and the commit that tells of turning back has
+    already walked the first steps back.
+    """
+    written = event.created_at + CLOCK_GRAIN
     if event.kind == "compensation_started":
-        undoing = [step.started_at for step in steps if step.direction == Direction.COMPENSATING]
-        if undoing:
-            return min(*undoing, event.created_at + CLOCK_GRAIN) - timedelta(microseconds=1)
-    return event.created_at + CLOCK_GRAIN
+        failed = [step.finished_at for step in steps if step.state == SagaStep.State.FAILED and _is_forward(step)]
+        return max((at + MOMENT for at in failed if at and at < written + CLOCKS_APART), default=written)
+    if event.kind in STOPS:
+        before = (step.started_at + MOMENT for step in steps if step.started_at < written + CLOCKS_APART)
+        return max((written, *before))
+    return written
+
+
+def _is_forward(step: SagaStep) -> bool:
+    return step.direction == Direction.FORWARD
 
 
 def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> Entry:
@@ -99,7 +120,7 @@ def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> 
         told=redact(sentence(step, gateway=str(saga.context.get("gateway", "")))),
         mark=badge(outcome, tone),
         tone=tone,
-        is_undoing=step.direction == Direction.COMPENSATING,
+        is_undoing=not _is_forward(step),
         facts=[*_of_decision(decision), *_facts(step)],
         calls=calls,
         calls_left_out=left_out,
@@ -111,12 +132,13 @@ def _of_decision(decision: Decision | None) -> Iterator[tuple[str, object]]:
         return
     yield "Decision", badge(decision.decision, DECISION_TONES.get(decision.decision, "quiet"))
     yield "Score", decision.score
-    yield "Why", " ".join(verdict["reason"] for verdict in decision.verdicts if not verdict["shadow"]) or NOTHING
+    if reasons := " ".join(verdict["reason"] for verdict in decision.verdicts if not verdict["shadow"]):
+        yield "Why", reasons
     yield "Decided as", link(decision)
 
 
 def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
-    if step.finished_at:
+    if step.finished_at and step.key:
         finished = timezone.localtime(step.finished_at)
         yield "Took", f"{duration(step.finished_at - step.started_at)}, until {finished:%H:%M:%S}"
     if step.attempts:

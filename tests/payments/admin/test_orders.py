@@ -1,0 +1,51 @@
+import pytest
+
+from orders.models import Order
+from tests.office import Office
+from tests.orders.builders import make_order
+from tests.payments.builders import charge_of, run_checkout
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_order_tells_of_its_charges_sagas_and_decisions(office: Office, sandbox: Sandbox) -> None:
+    saga = run_checkout(make_order(postal_code="99999"))
+    order = Order.objects.get(pk=saga.order_id)
+
+    html = office.page("orders_order_change", order.public_id)
+
+    assert "payment failed" in html
+    for shown in (saga, charge_of(saga), *order.decisions.all()):
+        assert f"/{shown.public_id}/change/" in html
+    assert "The carrier does not deliver to this postal code." in html
+
+
+def test_a_review_is_on_the_page_of_its_order(office: Office, sandbox: Sandbox) -> None:
+    saga = run_checkout(make_order(), "tok_avs_partial")
+
+    html = office.page("orders_order_change", saga.order.public_id)
+
+    assert f"/{saga.order.reviews.get().public_id}/change/" in html
+
+
+@pytest.mark.parametrize("term", ["{charge}", "{charge.saga}", "{decision}"])
+def test_an_order_is_found_by_anything_about_it(office: Office, sandbox: Sandbox, term: str) -> None:
+    charge, other = charge_of(run_checkout()), charge_of(run_checkout())
+    decision = charge.order.decisions.first()
+
+    html = office.page("orders_order_changelist", q=term.format(charge=charge, decision=decision))
+
+    assert charge.order.public_id in html
+    assert other.order.public_id not in html
+
+
+def test_an_order_that_was_tried_often_takes_no_more_queries(office: Office, sandbox: Sandbox) -> None:
+    once, often = make_order(), make_order()
+    run_checkout(once, "tok_declined")
+    for _ in range(3):
+        run_checkout(Order.objects.get(pk=often.pk), "tok_declined")
+    office.page("orders_order_change", once.pk)
+
+    assert often.charges.count() == 3
+    assert office.queries("orders_order_change", once.pk) == office.queries("orders_order_change", often.pk)
