@@ -7,7 +7,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKS := lint-format lint-code lint-types lint-layers lint-migrations lint-deploy lint-dependencies lint-advisories
+CHECKS := lint-format lint-code lint-types lint-layers lint-migrations lint-deploy lint-dependencies lint-advisories lint-docs
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test coverage demo lint bench lock environment runtime dev $(CHECKS)
@@ -76,6 +76,9 @@ lint-dependencies: dev
 lint-advisories: dev
 	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r requirements/runtime.txt; \
 	else echo "pip-audit is not installed: known vulnerabilities were not looked up"; fi
+
+lint-docs: dev
+	@$(PY) -m pytest -q tests/docs/test_docs.py
 
 lock: ## Write requirements/ anew from pyproject.toml (needs uv)
 	$(UV) pip compile pyproject.toml --extra stripe $(LOCK) -o requirements/runtime.txt

@@ -1,0 +1,87 @@
+"""Shows figures as a table in the terminal and in Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks import contest
+
+AIMS: Final = {"commits": "<= 6", "statements": "<= 45"}
+ENGINE_AIM: Final = ">= 3"
+
+CHECKOUT_ROWS: Final = {
+    "rate": "requests/s",
+    "p50_ms": "p50 ms",
+    "p95_ms": "p95 ms",
+    "web_cpu_ms": "CPU ms of the web server",
+    "postgresql_cpu_ms": "CPU ms of PostgreSQL",
+    "sandbox_cpu_ms": "CPU ms of the sandbox gateway",
+    "statements": "SQL statements",
+    "commits": "commits",
+}
+SIDES: Final = {
+    "chained": "Paydesk, chained",
+    "committed": "Paydesk, committed",
+    "dbos": "DBOS {version}",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def show(self) -> None:
+        table = RichTable(title=self.title, title_justify="left")
+        for number, name in enumerate(self.header):
+            table.add_column(name, justify="right" if number else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        Console().print(table)
+
+    def as_markdown(self) -> str:
+        ruler = ["---", *("---:" for _ in self.header[1:])]
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.header, ruler, *self.rows)]
+        return "\n".join([f"## {self.title}", "", *lines, ""])
+
+
+def checkouts(measured: dict[str, Any]) -> Table:
+    ours, reference = measured["checkout"], measured["reference"]
+    rows = [
+        (name, _number(ours[key]), _number(reference[key]), _ratio(ours[key], reference[key]), AIMS.get(key, ""))
+        for key, name in CHECKOUT_ROWS.items()
+        if key in ours
+    ]
+    return Table("A checkout over HTTP", ("each request", "checkout", "GET of an order", "ratio", "aim"), rows)
+
+
+def engine(measured: dict[str, list[dict[str, Any]]]) -> Table:
+    reference = contest.median(measured["dbos"], "rate")
+    rows = []
+    for side, name in SIDES.items():
+        rounds = measured[side]
+        rate = contest.median(rounds, "rate")
+        rates = [figures["rate"] for figures in rounds]
+        rows.append(
+            (
+                name.format(**rounds[0]),
+                _number(rate),
+                f"{_number(min(rates))} - {_number(max(rates))}",
+                _number(contest.median(rounds, "cpu_ms")),
+                f"{rate / reference:.2f}",
+                ENGINE_AIM if side != "dbos" else "",
+            )
+        )
+    return Table("Eight steps that do nothing", ("", "sagas/s", "range", "CPU ms", "x DBOS", "aim"), rows)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.1f}"
+
+
+def _ratio(ours: float, reference: float) -> str:
+    return f"{ours / reference:.2f}" if reference else ""
