@@ -70,6 +70,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -168,7 +169,10 @@ if unknown := set(GATEWAYS) - {"sandbox", "stripe"}:
 DEFAULT_GATEWAY = env.text("DEFAULT_GATEWAY", (GATEWAYS or ["sandbox"])[0])
 if DEFAULT_GATEWAY not in GATEWAYS:
     env.fault("DEFAULT_GATEWAY", f"{DEFAULT_GATEWAY!r} is not in GATEWAYS")
-SANDBOX_GATEWAY_URL = env.parsed("SANDBOX_GATEWAY_URL", url("http", "https"), "http://127.0.0.1:8001").rstrip("/")
+SANDBOX_PORT = env.integer("SANDBOX_PORT", 8001, minimum=1, maximum=65_535)
+SANDBOX_GATEWAY_URL = env.parsed(
+    "SANDBOX_GATEWAY_URL", url("http", "https"), f"http://127.0.0.1:{SANDBOX_PORT}"
+).rstrip("/")
 SANDBOX_WEBHOOK_SECRETS = env.words("SANDBOX_WEBHOOK_SECRETS", dev=["whsec_sandbox"])
 if "sandbox" in GATEWAYS and not SANDBOX_WEBHOOK_SECRETS:
     env.fault("SANDBOX_WEBHOOK_SECRETS", "is missing, and sandbox is in GATEWAYS")
@@ -200,7 +204,12 @@ PERIODIC_JOBS = ["fraud.tasks.prune_velocity"]
 
 # Work in the background
 
-CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps", "memory"))
+CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps"))
+
+# For those who try it out
+
+DEMO_PASSWORD = env.text("DEMO_PASSWORD", "")
+"""The password of the demo's staff; empty makes one up."""
 
 # Watching it
 

@@ -32,7 +32,7 @@ def main() -> int:
         port, sandbox_port = _ports()
         _wait_until_free("PORT", port, stop)
         _wait_until_free("SANDBOX_PORT", sandbox_port, stop)
-        environment = _environment(sandbox_port)
+        environment = _environment()
         _prepare(environment, stop)
         supervise(_children(port, sandbox_port, environment), stop, _announcement(port, sandbox_port))
     except (ImproperlyConfigured, StackError, SupervisionError) as error:
@@ -49,11 +49,9 @@ def _say(line: str) -> None:
 def _ports() -> tuple[int, int]:
     from config import settings  # their faults are said here, all at once
 
-    sandbox_port = settings.env.integer("SANDBOX_PORT", 8001, minimum=1, maximum=65_535)
-    settings.env.finish()
-    if sandbox_port == settings.PORT:
-        raise StackError(f"PORT and SANDBOX_PORT are both {sandbox_port}")
-    return settings.PORT, sandbox_port
+    if settings.SANDBOX_PORT == settings.PORT:
+        raise StackError(f"PORT and SANDBOX_PORT are both {settings.PORT}")
+    return settings.PORT, settings.SANDBOX_PORT
 
 
 def _wait_until_free(name: str, port: int, stop: StopRequest) -> None:
@@ -76,13 +74,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _environment(sandbox_port: int) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     from config import settings
 
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment["WEB_CONCURRENCY"] = str(settings.WEB_CONCURRENCY)  # gunicorn reads it too, and fails on an empty one
-    if os.environ.get("SANDBOX_PORT") and not os.environ.get("SANDBOX_GATEWAY_URL"):
-        environment["SANDBOX_GATEWAY_URL"] = f"http://{HOST}:{sandbox_port}"
     return environment
 
 

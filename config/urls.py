@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import docs, health
@@ -17,6 +18,8 @@ v1: list[URLPattern | URLResolver] = [
     path("webhooks/<str:gateway>", Intake.as_view(), name="webhooks"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
+    path("v1/", RedirectView.as_view(pattern_name="docs"), name="v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.scrape, name="metrics"),

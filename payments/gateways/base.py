@@ -45,7 +45,8 @@ class Card:
 class Outcome:
     """One operation as the gateway reports it, in an answer, a look-up or a webhook.
 
-    `transaction_id` is the gateway's name for this movement, `reference` for the charge (or parcel) it belongs to.
+    `transaction_id` is the gateway's name for this movement, `reference` for the charge (or parcel) it belongs to,
+    `key` the idempotency key it was asked for with, where the gateway tells.
     """
 
     operation: Operation
@@ -62,6 +63,7 @@ class Outcome:
     next_action_url: str = ""
     authorization_expires_at: datetime | None = None
     tracking_number: str = ""
+    key: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The facts worth keeping beside the step that learned them."""

@@ -208,6 +208,7 @@ def _charge_outcome(answer: dict[str, Any]) -> Outcome:
         decline_code=charge.get("decline_code") or "",
         next_action_url=action.get("url") or "",
         authorization_expires_at=_moment(charge.get("authorization_expires_at")),
+        key=operation.get("idempotency_key") or "",
     )
 
 

@@ -24,6 +24,9 @@ from payments.sagas.run import BACK_OFF, UNKNOWN, Run
 
 log = structlog.get_logger(__name__)
 
+KEPT_CALLS, FIRST_CALLS = 40, 10
+"""Of an exchange that goes on for a day, its beginning and its end are kept."""
+
 ENDED = Counter("paydesk_sagas_ended_total", "Sagas that ended, or were handed to a person.", ["definition", "state"])
 
 
@@ -52,10 +55,11 @@ def walk(run: Run) -> Started | None:
 
 def _perform(run: Run) -> Started | Verdict:
     """Do, or start, the step in hand; what it raises is rolled back first and refused on the second walk."""
-    task, name = run.task, run.step.name if run.step else ""
+    task = run.task
     if task is None:
         run.move_on()
         return None
+    name = task.name if isinstance(task, ForeignOperation) else task.__name__
     if run.at in run.failures:
         return _refuse(run, run.new_step(name), run.failures[run.at])
     try:
@@ -155,7 +159,8 @@ def _note(run: Run, started: Started, answer: NotDone | Unclear) -> SagaStep:
 def _with_calls(run: Run, step: SagaStep, answer: Answer) -> SagaStep:
     """A copy of `step` to write: should this transaction be run again, it begins with the same original."""
     step = run.touch(copy(step))
-    step.calls = [*step.calls, *(call.as_json() for call in answer.calls)]
+    calls = [*step.calls, *(call.as_json() for call in answer.calls)]
+    step.calls = calls if len(calls) <= KEPT_CALLS else [*calls[:FIRST_CALLS], *calls[FIRST_CALLS - KEPT_CALLS :]]
     return step
 
 

@@ -79,6 +79,9 @@ class Calls:
         return (replace(outcome, delivery=AFTERWARDS[after.fault]) if after else outcome), replayed is not None
 
     def _prevented(self, turn: Turn, operation: str, request: Request) -> Outcome | None:
+        if request.method == "POST" and request.is_abandoned():
+            # The settle delay of zero that the sandbox promises: what its caller no longer waits for does not happen.
+            return nothing_done(_asked(turn, request), server_error(), Delivery.SILENCE)
         fault = self.faults.take(operation, "drop_before", "status_500", "status_429")
         if fault is None:
             return None

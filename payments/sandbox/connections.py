@@ -1,6 +1,7 @@
 """The open connections of a server: which may be closed at once, and which have a call under way."""
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -75,6 +76,15 @@ def wait_until_peer_leaves(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while connection.recv(4096):
             pass
+
+
+def has_hung_up(connection: socket.socket) -> bool:
+    """Whether the peer has closed its side; what it has sent beside stays unread."""
+    try:
+        readable, _, _ = select.select([connection], [], [], 0)
+        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
+        return True
 
 
 def _shut(connections: list[socket.socket]) -> None:

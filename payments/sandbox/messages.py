@@ -1,6 +1,7 @@
 """What a call brings, what it gets back, and how the answer travels."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -30,6 +31,8 @@ class Request:
     """The caller's idempotency key."""
     target: str = ""
     """The id in the path, of a charge or a shipment."""
+    is_abandoned: Callable[[], bool] = lambda: False
+    """Whether the caller has hung up."""
 
 
 @dataclass(frozen=True, slots=True)

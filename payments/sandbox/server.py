@@ -6,13 +6,14 @@ import socket
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from payments.sandbox.connections import Connections, reset_on_close, wait_until_peer_leaves
+from payments.sandbox.connections import Connections, has_hung_up, reset_on_close, wait_until_peer_leaves
 from payments.sandbox.control import Site
 from payments.sandbox.messages import Answer, Delivery, Refusal, Request, json_answer, server_error
 from payments.sandbox.pages import garbage_page
@@ -163,7 +164,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(400, "address_invalid", "The address is not readable.") from error
         endpoint, target = find_endpoint(self.command, parts.path)
         key = self.headers.get("Idempotency-Key")
-        return endpoint, Request(self.command, parts.path, query, content, key=key, target=target)
+        hung_up = partial(has_hung_up, self.connection)
+        return endpoint, Request(self.command, parts.path, query, content, {}, key, target, hung_up)
 
     def _content(self) -> bytes:
         """The body, read to its end so that the next call on this connection starts where it should."""

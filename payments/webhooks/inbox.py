@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from prometheus_client import Counter
 
+from orders.ids import parse_id
 from orders.models import Order
 from payments.errors import WebhookReplayError, WebhookSignatureError
 from payments.gateways import registry as gateways
 from payments.gateways.base import Operation, Outcome, Result
-from payments.models import ChargeAttempt, GatewayOutcome, WebhookEvent
+from payments.models import ChargeAttempt, GatewayOutcome, SagaExecution, WebhookEvent
 from payments.outcomes import record_outcome
 from payments.redaction import redact
 
@@ -85,8 +87,11 @@ def _act(event: WebhookEvent) -> WebhookEvent.Status:
 
 
 def _charge_of(gateway: str, outcome: Outcome) -> ChargeAttempt | None:
+    """By the gateway's reference; a charge that never learned of one, by the saga whose key was used."""
     charges = ChargeAttempt.objects.select_related("saga").filter(gateway=gateway)
-    return charges.filter(gateway_reference=outcome.reference).first()
+    saga_id = parse_id(SagaExecution.PREFIX, outcome.key.partition(":")[0])
+    of_saga = Q(gateway_reference="", saga_id=saga_id) if saga_id else Q(pk__in=[])
+    return charges.filter(Q(gateway_reference=outcome.reference) | of_saga).first()
 
 
 def _record(charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:

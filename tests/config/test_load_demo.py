@@ -35,11 +35,11 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
-def _own_sandbox(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_sandbox(settings: Settings, tmp_path: Path) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # what is slow about it is not ours
     settings.SANDBOX_GATEWAY_URL = NOBODY
     settings.SANDBOX_JOURNAL = str(tmp_path / "sandbox.sqlite3")
-    monkeypatch.setenv("DEMO_PASSWORD", "")
+    settings.DEMO_PASSWORD = ""
 
 
 def load(*arguments: str) -> dict[str, str]:
@@ -68,8 +68,8 @@ def everything() -> list[int]:
     return [model._default_manager.count() for model in (*models, LedgerPosting, Refund)]
 
 
-def test_the_people_can_sign_in_and_are_in_their_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEMO_PASSWORD", "open sesame")
+def test_the_people_can_sign_in_and_are_in_their_groups(settings: Settings) -> None:
+    settings.DEMO_PASSWORD = "open sesame"
 
     printed = load("--no-history")
 
@@ -89,9 +89,9 @@ def test_without_a_password_a_random_one_is_made_and_printed_once() -> None:
     assert again["password"] == "as it was; set DEMO_PASSWORD to change it"
 
 
-def test_a_password_that_is_given_later_becomes_everybodys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_is_given_later_becomes_everybodys(settings: Settings) -> None:
     load("--no-history")
-    monkeypatch.setenv("DEMO_PASSWORD", "open sesame")
+    settings.DEMO_PASSWORD = "open sesame"
 
     load("--no-history")
 

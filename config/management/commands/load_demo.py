@@ -2,8 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *, no_history: bool, **_: Any) -> None:
         with transaction.atomic():
-            password, changed = accounts.make_staff(_given_password())
+            password, changed = accounts.make_staff(settings.DEMO_PASSWORD)
             client, token = accounts.make_client()
             shop.fill_shelves()
             shop.fill_lists()
@@ -43,18 +42,6 @@ class Command(BaseCommand):
             self.stderr.write(f"history     not loaded: {error}; run load_demo again once it does")
         else:
             self.stdout.write(f"{'history':<12}{count} orders, in the sandbox's journal too")
-
-
-def _given_password() -> str:
-    """`DEMO_PASSWORD`, read as every other setting is; empty when there is none."""
-    from config.settings import env
-
-    password = env.text("DEMO_PASSWORD", "")
-    try:
-        env.finish()
-    except ImproperlyConfigured as error:
-        raise CommandError(str(error)) from error
-    return password
 
 
 def _about_password(password: str, changed: list[str]) -> str:

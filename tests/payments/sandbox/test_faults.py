@@ -17,6 +17,19 @@ def test_latency_waits_before_anything_is_done(shop: Shop) -> None:
     assert shop.sandbox.get("/faults").json() == {"faults": []}
 
 
+def test_what_a_caller_no_longer_waits_for_does_not_happen(shop: Shop) -> None:
+    shop.sandbox.fault("latency", seconds=1, times=1)
+    key = shop.key()
+
+    with shop.hanging_up():
+        shop.authorize(key=key)
+
+    wait_until(lambda: shop.journal() != [])
+    entry = shop.last_entry()
+    assert (entry["operation"], entry["result"], entry["answered"]) == ("authorize", "failed", False)
+    assert shop.operations(key) == []
+
+
 @pytest.mark.parametrize(("fault", "status"), [("status_500", 500), ("status_429", 429)])
 def test_a_status_fault_answers_so_and_does_nothing(shop: Shop, fault: str, status: int) -> None:
     shop.sandbox.fault(fault, times=2)
