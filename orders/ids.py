@@ -6,7 +6,6 @@ Source: the TypeID specification, version 0.3 (https://github.com/jetify-com/typ
 from typing import ClassVar
 from uuid import UUID
 
-import uuid_utils
 from django.db import models
 from typeid import TypeID
 from typeid.errors import TypeIDException
@@ -28,7 +27,7 @@ def parse_id(prefix: str, text: str) -> UUID | None:
 
 def format_id(prefix: str, value: UUID) -> str:
     """The text under which the outside knows `value`."""
-    return str(TypeID.from_uuid(uuid_utils.UUID(bytes=value.bytes), prefix))
+    return str(TypeID.from_uuid(value, prefix))  # type: ignore[arg-type]  # its stubs know another UUID class
 
 
 class TypedModel(models.Model):

@@ -77,7 +77,9 @@ def test_a_decision_nobody_has_to_confirm_has_no_review(operator: Api, sandbox: 
     assert (answer.status_code, answer.json()["code"]) == (409, "review_closed")
 
 
-@pytest.mark.parametrize("body", [{}, {"verdict": "approve"}, {"verdict": "maybe", "note": "x"}, {"verdict": 1, "note": 1}])
+@pytest.mark.parametrize(
+    "body", [{}, {"verdict": "approve"}, {"verdict": "maybe", "note": "x"}, {"verdict": 1, "note": 1}]
+)
 def test_a_verdict_is_one_of_two_and_has_a_reason(operator: Api, parked: SagaExecution, body: Any) -> None:
     answer = operator.post(f"fraud/decisions/{decision_of(parked).public_id}/review", body)
 
