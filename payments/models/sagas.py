@@ -23,13 +23,16 @@ class SagaQuerySet(models.QuerySet["SagaExecution"]):
         """Nobody works on these now. Computed on the database's clock."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
 
-    def due(self, versions: Iterable[tuple[str, int]]) -> Self:
-        """What a worker that knows `versions` (definition, version) may claim now, longest waiting first."""
+    def claimable(self, versions: Iterable[tuple[str, int]]) -> Self:
+        """What a worker that knows `versions` (definition, version) may claim."""
         known = Q(pk__in=[])
         for definition, version in versions:
             known |= Q(definition=definition, version=version)
-        active = self.filter(known, state__in=SagaExecution.ACTIVE, is_paused=False, next_run_at__lte=Now())
-        return active.unleased().order_by("next_run_at")
+        return self.filter(known, state__in=SagaExecution.ACTIVE, is_paused=False).unleased()
+
+    def due(self, versions: Iterable[tuple[str, int]]) -> Self:
+        """What it should claim now, longest waiting first."""
+        return self.claimable(versions).filter(next_run_at__lte=Now()).order_by("next_run_at")
 
 
 class SagaExecution(TypedModel):

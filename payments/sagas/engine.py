@@ -6,6 +6,7 @@ whoever claims the saga next finds either a step not begun or one begun whose ou
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import sleep
 from typing import Any, TypeVar
 from uuid import UUID
@@ -86,7 +87,7 @@ def _drive(run: Run, should_stop: Callable[[], bool]) -> None:
     started = _resume(run)
     while started is not None:
         if should_stop():
-            commit(run, run.write_released)
+            commit(run, partial(steps.hold_back, run, started))
             return
         answer = exchange.ask(run, started)
         started = _follow_up(run, started, answer, should_stop)

@@ -37,7 +37,7 @@ def until() -> dict[str, Any]:
 
 def claim(saga_id: UUID, *, owner: str) -> bool:
     """Take the lease if the saga is active and nobody holds it; the epoch rises, which fences whoever held it."""
-    free = SagaExecution.objects.filter(pk=saga_id, state__in=SagaExecution.ACTIVE, is_paused=False).unleased()
+    free = SagaExecution.objects.claimable(registry.versions()).filter(pk=saga_id)
     return bool(
         free.update(
             lease_owner=owner,

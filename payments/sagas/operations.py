@@ -50,7 +50,9 @@ class GatewayOperation(ForeignOperation):
         if outcome.result == Result.PENDING:
             return Park("gateway", PENDING_POLL)
         if outcome.result != Result.SUCCEEDED:
-            return Refuse(self.refusal())
+            error = self.refusal()
+            self.mark_refused(run, error)
+            return Refuse(error)
         return _recorded(charge_of(run), outcome, source)
 
     def refusal(self) -> PaymentError:

@@ -133,6 +133,15 @@ def try_again(run: Run, started: Started, answer: NotDone | Unclear) -> Started:
     return again
 
 
+def hold_back(run: Run, started: Started) -> None:
+    """Leave the step to whoever claims the saga next. What this process has not sent, it never will."""
+    if started.send_by is not None:
+        step = run.touch(copy(started.step))
+        step.send_before = None
+        step.attempts -= 1
+    run.write_released()
+
+
 def back_off(run: Run, started: Started, answer: NotDone | Unclear, pause: float) -> None:
     _note(run, started, answer)
     if isinstance(answer, NotDone):
@@ -207,7 +216,7 @@ def _call_person(run: Run, state: SagaExecution.State, error: DomainError) -> No
     run.enter(state)
     ENDED.labels(run.definition.name, state.value).inc()
     run.note(state.value, reason=error.detail, code=error.code)
-    if run.order.status in run.order.IN_CHECKOUT:
+    if not run.definition.is_remedy and run.order.status in run.order.IN_CHECKOUT:
         run.order.move(run.order.Status.NEEDS_ATTENTION)
     run.write_released()
 

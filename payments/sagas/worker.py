@@ -42,8 +42,9 @@ class Worker:
 
     def run(self) -> None:
         log.info("worker_started", owner=self.owner, threads=self.threads)
-        with ThreadPoolExecutor(self.threads + 1, thread_name_prefix="worker") as pool:
+        with ThreadPoolExecutor(self.threads + 2, thread_name_prefix="worker") as pool:
             futures = [pool.submit(self._repeat, self._work, self.poll) for _ in range(self.threads)]
+            futures.append(pool.submit(self._repeat, self.inbox, self.poll))
             futures.append(pool.submit(self._repeat, self._run_jobs, self.job_interval))
             for future in futures:
                 future.result()
@@ -68,8 +69,7 @@ class Worker:
             return False
 
     def _work(self) -> bool:
-        has_received = self.inbox()
-        return engine.advance_next(owner=self.owner, should_stop=self._stopping.is_set) or has_received
+        return engine.advance_next(owner=self.owner, should_stop=self._stopping.is_set)
 
     def _run_jobs(self) -> bool:
         for path, job in self.jobs.items():

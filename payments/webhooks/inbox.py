@@ -80,7 +80,7 @@ def _act(event: WebhookEvent) -> WebhookEvent.Status:
     if charge is None:
         return Status.WAITING_FOR_OBJECT
     event.charge = charge
-    if not charge.saga.is_final:
+    if charge.saga.state in SagaExecution.ACTIVE:
         charge.saga.wake()
         return Status.PROCESSED
     return _record(charge, outcome)

@@ -38,7 +38,8 @@ class Api:
         if key is not None:
             sent["Idempotency-Key"] = key or f"key-{new_id()}"
         if isinstance(body, bytes):
-            return self._http.generic("POST", f"/v1/{path}", body, "application/json", headers=sent)
+            as_it_is: Any = body
+            return self._http.generic("POST", f"/v1/{path}", as_it_is, "application/json", headers=sent)
         return self._http.post(f"/v1/{path}", body or {}, format="json", headers=sent)
 
     def order(self, **fields: Any) -> Order:
@@ -76,10 +77,10 @@ def advance(saga: SagaExecution) -> SagaExecution:
     return saga
 
 
-def exchange(saga: SagaExecution) -> SagaExecution:
-    """Carry a due saga on by one exchange with a peer; what would be a pause is a park."""
+def exchange(saga: SagaExecution, *, times: int = 1) -> SagaExecution:
+    """Carry a due saga on by so many exchanges with a peer; what would be a pause after the last is a park."""
     make_due(saga)
-    assert engine.advance(saga.pk, owner=WORKER, should_stop=_after(1)), f"{saga} is not to be had: {saga.state}"
+    assert engine.advance(saga.pk, owner=WORKER, should_stop=_after(times)), f"{saga} is not to be had: {saga.state}"
     saga.refresh_from_db()
     return saga
 

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from payments.gateways import registry
 from tests.payments.builders import Api
@@ -15,7 +15,7 @@ def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox, settings: SettingsWrapper) -> Iterator[Sandbox]:
+def sandbox(running_sandbox: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     """A sandbox without faults that Paydesk talks to, and does not wait long for; each test keeps to its own orders."""
     running_sandbox.clear_faults()
     settings.SANDBOX_GATEWAY_URL = running_sandbox.url
