@@ -99,7 +99,9 @@ def _environment() -> dict[str, str]:
     """This environment with every setting of Paydesk empty: absent, whatever the shell or a .env.dev says."""
     settings = re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     files = {f"{name}_FILE" for name in settings}
-    return {name: value for name, value in os.environ.items() if name not in files} | dict.fromkeys(settings, "")
+    kept = {name: value for name, value in os.environ.items() if name not in files}
+    # Gunicorn reads this one by itself, and does not take an empty one for an absent one.
+    return kept | dict.fromkeys(settings, "") | {"WEB_CONCURRENCY": "1"}
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -210,14 +210,15 @@ class PastCheckout:
 
     def _undo(self, *, from_position: int) -> None:
         for name, position in reversed(POSITIONS.items()):
-            if position > from_position or CHECKOUT.steps[position].undo is None:
+            undo = CHECKOUT.steps[position].undo
+            if position > from_position or undo is None:
                 continue
             if name == "capture_payment" and self.charge:
-                self._pass_foreign("refund_payment", operations_of(self.charge)["refund"], position=position)
+                self._pass_foreign(name_of(undo), operations_of(self.charge)["refund"], position=position)
             elif name == "reserve_inventory":
-                self._pass_local(name)
+                self._add_step(name_of(undo), position=position)
             else:
-                self._add_step(name, outcome=SagaStep.Outcome.NOT_NEEDED)
+                self._add_step(name_of(undo), position=position, outcome=SagaStep.Outcome.NOT_NEEDED)
 
     def _finish(self, state: SagaExecution.State, *, cursor: int) -> None:
         self.saga.cursor = cursor

@@ -63,15 +63,20 @@ _FORWARD: Final[Mapping[str, Words]] = {
     ),
 }
 _BACK: Final[Mapping[str, Words]] = {
-    "reserve_inventory": Words("Put the reserved items back.", "put the reserved items back"),
-    "authorize_payment": Words("Voided the authorization.", "void", "No authorization was left to void."),
+    "release_inventory": Words("Put the reserved items back.", "put the reserved items back"),
     "void_payment": Words(
-        "Voided the authorization of {amount} at {peer}{ids}.", "void the authorization of {amount} at {peer}"
+        "Voided the authorization of {amount} at {peer}{ids}.",
+        "void the authorization of {amount} at {peer}",
+        "No authorization was left to void.",
     ),
-    "capture_payment": Words("Refunded.", "refund", "No captured money was left to refund."),
-    "refund_payment": Words("Refunded {amount} at {peer}{ids}.", "refund {amount} at {peer}"),
-    "create_shipment": Words("Called the parcel back.", "call the parcel back", "There was no parcel to call back."),
-    "cancel_shipment": Words("Called the parcel back{ids}.", "call the parcel back"),
+    "refund_payment": Words(
+        "Refunded {amount} at {peer}{ids}.",
+        "refund {amount} at {peer}",
+        "No captured money was left to refund.",
+    ),
+    "cancel_shipment": Words(
+        "Called the parcel back{ids}.", "call the parcel back", "There was no parcel to call back."
+    ),
 }
 
 

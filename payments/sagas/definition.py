@@ -52,7 +52,7 @@ class Local:
 
     @property
     def name(self) -> str:
-        return self.run.__name__
+        return name_of(self.run)
 
 
 class ForeignOperation(ABC):
@@ -96,10 +96,15 @@ class Foreign:
 
     @property
     def name(self) -> str:
-        return self.operation.name
+        return name_of(self.operation)
 
 
 Step = Local | Foreign
+
+
+def name_of(task: "Callable[[Run], Verdict] | ForeignOperation") -> str:
+    """What a step is called in the direction in which it does this."""
+    return task.name if isinstance(task, ForeignOperation) else task.__name__
 
 
 @dataclass(frozen=True, slots=True)

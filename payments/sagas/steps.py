@@ -17,7 +17,7 @@ from payments.errors import SagaCompensationError, UnexpectedOutcomeError
 from payments.gateways.base import Request
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange
-from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
+from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict, name_of
 from payments.sagas.exchange import Answer, Done, NotDone, Refused, Started, Unclear
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import BACK_OFF, UNKNOWN, Run
@@ -59,7 +59,7 @@ def _perform(run: Run) -> Started | Verdict:
     if task is None:
         run.move_on()
         return None
-    name = task.name if isinstance(task, ForeignOperation) else task.__name__
+    name = name_of(task)
     if run.at in run.failures:
         return _refuse(run, run.new_step(name), run.failures[run.at])
     try:

@@ -27,6 +27,7 @@ def test_the_pages_need_nothing_that_the_content_policy_forbids(client: Client, 
     assert not re.search(r"<script|<style|\sstyle=|\son\w+=|(?:src|href)=\"(?:https?:)?//", page)
 
 
+@pytest.mark.django_db  # closing a streamed answer looks after the connections too
 def test_the_pages_style_sheet_is_served_without_collecting_it_first(client: Client) -> None:
     [href] = re.findall(r'<link rel="stylesheet" href="([^"]+)"', client.get("/v1/docs").content.decode())
 
