@@ -20,6 +20,7 @@ from orders.ids import parse_id
 from orders.models import Order, OrderLine, Reservation, Shipment
 from payments.models import SagaEvent, SagaExecution, SagaStep
 from payments.sagas.checkout import CHECKOUT, REVIEW_PATIENCE, CheckoutContext
+from payments.sagas.definition import name_of
 
 FORWARD, BACK = SagaExecution.Direction.FORWARD, SagaExecution.Direction.COMPENSATING
 POSITIONS: Final = {step.name: position for position, step in enumerate(CHECKOUT.steps)}
