@@ -245,10 +245,10 @@ def test_every_past_checkout_has_the_steps_that_the_saga_would_have_taken() -> N
     steps = registry.get("checkout", completed.version).steps
     assert [step.name for step in completed.steps.all()] == [step.name for step in steps]
     assert [step.name for step in undone.steps.filter(direction="compensating")] == [
-        "create_shipment",
+        "cancel_shipment",
         "refund_payment",
-        "authorize_payment",
-        "reserve_inventory",
+        "void_payment",
+        "release_inventory",
     ]
     for saga in SagaExecution.objects.filter(definition="checkout"):
         context.check(saga.context, CheckoutContext)
