@@ -31,7 +31,8 @@ from payments.sagas.run import Run
 
 CUSTOMER_PATIENCE = timedelta(minutes=30)
 """How long a customer may take to authenticate."""
-CUSTOMER_POLL = timedelta(seconds=2)
+CUSTOMER_POLL = timedelta(seconds=5)
+"""How often the gateway is asked, should its webhook not come."""
 PENDING_POLL = timedelta(seconds=5)
 
 Status = ChargeAttempt.Status

@@ -39,7 +39,8 @@ class Run:
         self.saga = saga
         self.is_new = is_new  # begun by this very process: there are no steps yet
         self.definition = definition
-        self.is_overdue = saga.deadline_at is not None and saga.deadline_at < database_now
+        self._clock = database_now, monotonic()
+        self.is_overdue = self._is_past_deadline()
         self.epoch = saga.epoch
         self.wake_seq = saga.wake_seq
         self.position = saga.cursor
@@ -47,7 +48,6 @@ class Run:
         self.failures: dict[tuple[int, str], DomainError] = {}
         self.ahead: dict[str, Any] = {}  # what `Local.before` has gathered
         self.answer: HttpResponse | None = None  # what a client was told for good, once that is known
-        self._clock = database_now, monotonic()
         self._steps: dict[UUID, SagaStep] = {}
         self._events: list[SagaEvent] = []
 
@@ -104,10 +104,14 @@ class Run:
         """After a rollback: nothing this worker had in memory counts."""
         self.saga = SagaExecution.objects.get(pk=self.saga.pk)
         self.position = self.saga.cursor
+        self.is_overdue = self._is_past_deadline()
         self._steps.clear()
         self._events.clear()
         self.__dict__.pop("order", None)
         self.__dict__.pop("charge", None)
+
+    def _is_past_deadline(self) -> bool:
+        return self.saga.deadline_at is not None and self.saga.deadline_at < self.now
 
     def fence(self) -> None:
         """Lock the saga and its order, or raise LeaseLostError: the first thing in every transaction."""
