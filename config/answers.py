@@ -3,9 +3,10 @@
 from django.http import HttpResponse
 
 from config.problems import kind_of_code, problem
-from payments.api.answers import JSON, checkout_body
+from payments.api.answers import JSON, checkout_body, refund_body
 from payments.idempotency import freeze
-from payments.models import SagaExecution
+from payments.models import Refund, SagaExecution
+from payments.sagas.refund import REFUND
 from payments.sagas.run import Run
 
 ALLOWED_HEADERS = ("Content-Type", "Location", "Retry-After")
@@ -23,6 +24,10 @@ def freeze_answer(run: Run) -> None:
 
 def _answer(run: Run) -> HttpResponse:
     saga = run.saga
+    if saga.definition == REFUND.name and saga.state == SagaExecution.State.COMPLETED:
+        refund = Refund.objects.select_related("charge").get(saga=saga)
+        headers = {"Location": f"/v1/refunds/{refund.public_id}"}
+        return HttpResponse(refund_body(refund), JSON, 201, headers=headers)
     if saga.state == SagaExecution.State.COMPLETED:
         headers = {"Location": f"/v1/orders/{run.order.public_id}"}
         return HttpResponse(checkout_body(run.order, run.charge, saga), JSON, 201, headers=headers)

@@ -37,6 +37,12 @@ class UnknownSku(DomainError):
     code = "unknown_sku"
 
 
+class OrderNotCancellable(DomainError):
+    """The order can no longer be cancelled."""
+
+    code = "order_not_cancellable"
+
+
 class OrderNotPayable(DomainError):
     """The order is not waiting for a payment."""
 

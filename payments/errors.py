@@ -59,6 +59,24 @@ class ShipmentRefusedError(OperationRefusedError):
     code = "shipment_refused"
 
 
+class RefundRefusedError(OperationRefusedError):
+    """The gateway refuses to give this charge back."""
+
+    code = "refund_refused"
+
+
+class RefundExceedsCapturedError(PaymentError):
+    """There is not that much left to refund."""
+
+    code = "refund_exceeds_captured"
+
+
+class CheckoutOpenError(PaymentError):
+    """The order's checkout is not over; it may still refund by itself."""
+
+    code = "checkout_open"
+
+
 class NeverSentError(PaymentError):
     """The request did not reach the gateway: the same key may be sent again.
 

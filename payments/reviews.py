@@ -44,5 +44,6 @@ def decide(decision: Decision, *, verdict: str, by: "User", note: str) -> Review
 
 def _give_back(saga: SagaExecution, case: ReviewCase) -> None:
     charge = ChargeAttempt.objects.filter(saga=saga, status=ChargeAttempt.Status.CAPTURED).first()
-    if charge is not None and charge.captured_minor > charge.refunded_minor + charge.refund_pending_minor:
-        open_refund(charge, cause=f"review:{case.public_id}", reason="Rejected in review.")
+    if charge is not None and charge.refundable_minor > 0:
+        left = charge.refundable_minor
+        open_refund(charge, amount_minor=left, cause=f"review:{case.public_id}", reason="Rejected in review.")

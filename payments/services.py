@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -12,12 +13,14 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from orders import services as orders
+from orders.errors import OrderNotCancellable
 from orders.models import Order
-from payments.errors import IdempotencyInFlightError
+from payments.errors import CheckoutOpenError, IdempotencyInFlightError, RefundExceedsCapturedError
 from payments.gateways import registry as gateways
-from payments.models import IdempotencyKey, SagaExecution
+from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
 from payments.sagas import engine, leases, registry
 from payments.sagas.checkout import CHECKOUT
+from payments.sagas.refund import REFUND, open_refund
 from payments.sagas.run import Run
 
 log = structlog.get_logger(__name__)
@@ -48,16 +51,11 @@ def start_checkout(order: Order, payment: Payment, *, key: IdempotencyKey, is_in
     `is_inline`: this process takes the lease with the same insert, and carries the saga on itself.
     """
     number = orders.begin_checkout(order)
-    lease = leases.until() if is_inline else {}
     saga = SagaExecution.objects.create(
         definition=CHECKOUT.name,
         version=CHECKOUT.version,
         business_key=f"{order.public_id}:{number}",
         order=order,
-        idempotency_key=key,
-        state=SagaExecution.State.RUNNING if is_inline else SagaExecution.State.PENDING,
-        lease_owner=f"{INLINE}{uuid4()}" if is_inline else "",
-        epoch=1 if is_inline else 0,
         context={
             "checkout_number": number,
             "gateway": payment.gateway,
@@ -66,12 +64,64 @@ def start_checkout(order: Order, payment: Payment, *, key: IdempotencyKey, is_in
             "device_fingerprint": payment.device_fingerprint,
             "return_url": payment.return_url,
         },
-        **lease,
+        **_first_lease(key, is_inline=is_inline),
     )
     run = Run(saga, CHECKOUT, database_now=saga.created_at, is_new=True)
     run.order = order
     run.charge = None
     return run
+
+
+def _first_lease(key: IdempotencyKey, *, is_inline: bool) -> dict[str, Any]:
+    """Whose request this is, and who works on it first: this process, or whichever worker finds it."""
+    if not is_inline:
+        return {"idempotency_key": key}
+    owner = {"state": SagaExecution.State.RUNNING, "lease_owner": f"{INLINE}{uuid4()}", "epoch": 1}
+    return {"idempotency_key": key, **owner, **leases.until()}
+
+
+def start_refund(
+    charge: ChargeAttempt, *, amount_minor: int | None, reason: str, key: IdempotencyKey, is_inline: bool
+) -> Run:
+    """Begin to give back `amount_minor`, or all that is left, in the caller's transaction.
+
+    Raise CheckoutOpenError while a checkout may still undo itself, RefundExceedsCapturedError for more than is left.
+    """
+    order = Order.objects.select_for_update().get(pk=charge.order_id)
+    if order.status in (*Order.IN_CHECKOUT, Order.Status.NEEDS_ATTENTION):
+        raise CheckoutOpenError
+    charge.refresh_from_db()
+    amount = charge.refundable_minor if amount_minor is None else amount_minor
+    if amount <= 0:
+        raise RefundExceedsCapturedError(charge=charge.public_id)
+    saga = open_refund(
+        charge,
+        amount_minor=amount,
+        cause=f"{charge.public_id}:{uuid4()}",
+        reason=reason,
+        **_first_lease(key, is_inline=is_inline),
+    )
+    return Run(saga, REFUND, database_now=saga.created_at, is_new=True)
+
+
+def cancel_order(order: Order) -> None:
+    """Cancel an order that is not paid; ask its checkout to stop where one is under way.
+
+    Runs in the caller's transaction. A checkout honours the request where that is still safe, and completes the order
+    otherwise. Raise OrderNotCancellable when there is nothing to cancel any more.
+    """
+    checkouts = SagaExecution.objects.filter(order=order, definition=CHECKOUT.name, state__in=SagaExecution.ACTIVE)
+    saga = checkouts.select_for_update().first()
+    fresh = Order.objects.select_for_update().get(pk=order.pk)
+    order.status, order.cancel_requested_at = fresh.status, fresh.cancel_requested_at
+    if saga is not None and order.status in Order.IN_CHECKOUT:
+        Order.objects.filter(pk=order.pk, cancel_requested_at=None).update(cancel_requested_at=Now(), updated_at=Now())
+        saga.wake()
+        order.refresh_from_db(fields=["cancel_requested_at"])
+    elif order.status in Order.PAYABLE:
+        order.move(Order.Status.CANCELLED)
+    elif order.status != Order.Status.CANCELLED:
+        raise OrderNotCancellable(f"The order is {order.status}.", order=order.public_id)
 
 
 def carry_on(run: Run) -> None:

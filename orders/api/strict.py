@@ -42,5 +42,9 @@ class StrictSerializer(serializers.Serializer[Any]):
         return value
 
 
+class NothingInput(StrictSerializer):
+    """A request that says all with its address: its body is empty, or an empty object."""
+
+
 def _as_dict(error: ValidationError) -> dict[str, Any]:
     return error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}

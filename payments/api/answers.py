@@ -7,9 +7,10 @@ from django.http import HttpResponse
 from rest_framework.renderers import JSONRenderer
 
 from orders.models import Order
-from payments.api.serializers import CheckoutSerializer
+from payments.api.serializers import CheckoutSerializer, RefundSerializer
 from payments.idempotency import REPLAYED, frozen_response
-from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
+from payments.models import ChargeAttempt, IdempotencyKey, Refund, SagaExecution
+from payments.sagas.refund import REFUND
 
 JSON = "application/json"
 
@@ -26,14 +27,26 @@ def _next_action(charge: ChargeAttempt | None) -> dict[str, Any] | None:
     return {"type": "redirect", "url": charge.next_action_url}
 
 
+def refund_body(refund: Refund) -> bytes:
+    """The representation of a refund, whatever became of it."""
+    return JSONRenderer().render(RefundSerializer(refund).data)
+
+
 def present_answer(saga_id: UUID, *, is_replay: bool) -> HttpResponse:
     """The frozen answer if the saga has come to its end, 202 with its newest state until then."""
     saga = SagaExecution.objects.select_related("order", "idempotency_key").get(pk=saga_id)
     key = saga.idempotency_key
     if key is not None and key.is_frozen:
         return _frozen(key, is_replay=is_replay)
+    headers = {"Location": f"/v1/sagas/{saga.public_id}"}
+    return HttpResponse(_newest(saga), JSON, 202, headers=headers)
+
+
+def _newest(saga: SagaExecution) -> bytes:
+    if saga.definition == REFUND.name:
+        return refund_body(Refund.objects.select_related("charge").get(saga=saga))
     charge = ChargeAttempt.objects.filter(saga=saga).select_related("order").first()
-    return pending(saga.order, charge, saga)
+    return checkout_body(saga.order, charge, saga)
 
 
 def _frozen(key: IdempotencyKey, *, is_replay: bool) -> HttpResponse:
@@ -41,9 +54,3 @@ def _frozen(key: IdempotencyKey, *, is_replay: bool) -> HttpResponse:
     if not is_replay:
         del response[REPLAYED]
     return response
-
-
-def pending(order: Order, charge: ChargeAttempt | None, saga: SagaExecution) -> HttpResponse:
-    """Not finished: where it stands, and where to look."""
-    headers = {"Location": f"/v1/sagas/{saga.public_id}"}
-    return HttpResponse(checkout_body(order, charge, saga), JSON, 202, headers=headers)

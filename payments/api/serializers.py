@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from orders.api.serializers import OrderSerializer
 from orders.api.strict import StrictCharField, StrictSerializer
-from payments.models import ChargeAttempt, SagaEvent, SagaExecution, SagaStep
+from payments.models import ChargeAttempt, Refund, SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
 
 
@@ -47,6 +47,19 @@ class ChargeSerializer(serializers.ModelSerializer[ChargeAttempt]):
             "gateway", "gateway_reference", "card", "avs_result", "cvv_result", "decline_code",
             "authorization_expires_at", "created_at",
         )  # fmt: skip
+        read_only_fields = fields
+
+
+class RefundSerializer(serializers.ModelSerializer[Refund]):
+    """Money going back; `amount` in minor units of `currency`."""
+
+    id = serializers.CharField(source="public_id")
+    charge = serializers.CharField(source="charge.public_id")
+    amount = serializers.IntegerField(source="amount_minor")
+
+    class Meta:
+        model = Refund
+        fields = ("id", "charge", "status", "amount", "currency", "reason", "gateway_reference", "created_at")
         read_only_fields = fields
 
 

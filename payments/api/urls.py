@@ -1,9 +1,13 @@
 from django.urls import path
 
-from payments.api import reviews, views
+from payments.api import refunds, reviews, views
 
 urlpatterns = [
     path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
+    path("orders/<str:order_id>/cancel", views.Cancel.as_view(), name="cancel"),
+    path("charges/<str:charge_id>/refunds", refunds.ChargeRefunds.as_view(), name="charge-refunds"),
+    path("refunds", refunds.RefundList.as_view(), name="refunds"),
+    path("refunds/<str:refund_id>", refunds.RefundDetail.as_view(), name="refund"),
     path("fraud/decisions/<str:decision_id>/review", reviews.Review.as_view(), name="review"),
     path("charges", views.ChargeList.as_view(), name="charges"),
     path("charges/<str:charge_id>", views.ChargeDetail.as_view(), name="charge"),

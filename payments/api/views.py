@@ -8,15 +8,19 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orders.api.requests import Permissions, find
+from orders.api.serializers import OrderSerializer
+from orders.api.strict import NothingInput
 from orders.api.views import visible_order
 from orders.ids import parse_id
 from orders.models import Order
 from payments import services
 from payments.api import answers
+from payments.api.inline import run_once
 from payments.api.serializers import (
     ChargeSerializer,
     CheckoutInput,
@@ -24,8 +28,9 @@ from payments.api.serializers import (
     SagaSerializer,
     SagaSummarySerializer,
 )
-from payments.idempotency import Idempotency, frozen_response
+from payments.idempotency import Idempotency
 from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
+from payments.sagas.run import Run
 
 
 class Checkout(APIView):
@@ -37,41 +42,37 @@ class Checkout(APIView):
     def post(self, request: Request, order_id: str) -> HttpResponse:
         payment = _payment(request)
         order = visible_order(request, order_id)
+
+        def start(key: IdempotencyKey, is_inline: bool) -> Run:
+            services.require_payable_with(payment)
+            return services.start_checkout(order, payment, key=key, is_inline=is_inline)
+
+        return run_once(request, start)
+
+
+class Cancel(APIView):
+    """Cancel an order; one that is being checked out is stopped where that is still safe."""
+
+    required_permissions: ClassVar[Permissions] = {"POST": "orders.change_order"}
+
+    @extend_schema(request=NothingInput, responses={200: OrderSerializer})
+    def post(self, request: Request, order_id: str) -> HttpResponse:
+        NothingInput(data=request.data).is_valid(raise_exception=True)
+        order = visible_order(request, order_id)
         idempotency = Idempotency.of(request)
-        key = idempotency.recall()
-        if key is not None:
-            return _replay(key)
-        services.require_payable_with(payment)
-        is_inline = not _prefers_async(request)
+        replay = idempotency.replay()
+        if replay is not None:
+            return replay
         with idempotency.first_commit() as first_use:
-            run = services.start_checkout(order, payment, key=first_use.row, is_inline=is_inline)
-        if not is_inline:
-            services.nudge(run.saga)
-            return answers.pending(order, None, run.saga)
-        services.carry_on(run)
-        if run.answer is not None:
-            return run.answer
-        return answers.present_answer(run.saga.pk, is_replay=False)
+            services.cancel_order(order)
+            body = JSONRenderer().render(OrderSerializer(order).data)
+            return first_use.freeze(200, body, headers={"Content-Type": answers.JSON})
 
 
 def _payment(request: Request) -> services.Payment:
     serializer = CheckoutInput(data=request.data)
     serializer.is_valid(raise_exception=True)
     return services.Payment(**{"gateway": settings.DEFAULT_GATEWAY, **serializer.validated_data})
-
-
-def _prefers_async(request: Request) -> bool:
-    """`Prefer: respond-async` (RFC 7240)."""
-    preferences = request.headers.get("Prefer", "").split(",")
-    return any(preference.split(";")[0].strip().lower() == "respond-async" for preference in preferences)
-
-
-def _replay(key: IdempotencyKey) -> HttpResponse:
-    """The frozen answer; else attach to the saga the key began, should nobody be carrying it on."""
-    if key.is_frozen:
-        return frozen_response(key)
-    services.attach(key.saga)
-    return answers.present_answer(key.saga.pk, is_replay=True)
 
 
 class ChargeFilter(django_filters.FilterSet):

@@ -94,6 +94,20 @@ class ChargeAttempt(TypedModel):
     def __str__(self) -> str:
         return self.public_id
 
+    def reserve_refund(self, amount_minor: int) -> bool:
+        """Set an amount aside to be given back; False when there is not that much left."""
+        left = F("captured_minor") - F("refunded_minor") - F("refund_pending_minor")
+        enough = ChargeAttempt.objects.annotate(left=left).filter(pk=self.pk, left__gte=amount_minor)
+        if not enough.update(refund_pending_minor=F("refund_pending_minor") + amount_minor, updated_at=Now()):
+            return False
+        self.refund_pending_minor += amount_minor
+        return True
+
+    @property
+    def refundable_minor(self) -> int:
+        """What is captured, and neither given back nor about to be."""
+        return self.captured_minor - self.refunded_minor - self.refund_pending_minor
+
     def advance(self, to: "ChargeAttempt.Status", **changes: Any) -> bool:
         """Compare-and-swap from any state that may go there; False when the charge has gone elsewhere meanwhile."""
         sources = [source for source, targets in NEXT.items() if to in targets]
@@ -118,6 +132,11 @@ NEXT: dict[ChargeAttempt.Status, set[ChargeAttempt.Status]] = {
 }
 
 
+class RefundQuerySet(models.QuerySet["Refund"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(charge__order__client_id=user.pk)
+
+
 class Refund(TypedModel):
     """Money going back; it reserves its amount on the charge before anything is sent."""
 
@@ -138,6 +157,8 @@ class Refund(TypedModel):
     gateway_reference = models.CharField(max_length=128, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

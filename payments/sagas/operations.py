@@ -18,6 +18,7 @@ from payments.errors import (
     CheckoutCancelledError,
     OperationRefusedError,
     PaymentError,
+    RefundRefusedError,
     ShipmentRefusedError,
     UnexpectedOutcomeError,
 )
@@ -190,22 +191,26 @@ class RefundCharge(GatewayOperation):
     operation = Operation.REFUND
 
     def prepare(self, run: Run) -> Request | None:
+        """What was asked for, where somebody asked; whatever is left, where a checkout is undone."""
         charge = run.charge
         if charge is None:
             return None
-        left = charge.captured_minor - charge.refunded_minor - charge.refund_pending_minor
-        if left <= 0:
-            return None
-        _reserve(run, charge, left)
-        return self.about(charge, amount_minor=left)
+        refund = Refund.objects.filter(saga=run.saga).first() or _refund_of_the_rest(run, charge)
+        return self.about(charge, amount_minor=refund.amount_minor) if refund else None
 
     def execute(self, run: Run, request: Request) -> Outcome:
-        return self.peer(run).refund(request)
+        try:
+            return self.peer(run).refund(request)
+        except OperationRefusedError as error:
+            raise RefundRefusedError(error.detail) from error
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result != Result.SUCCEEDED:
             return super().record(run, outcome, source)
         return _recorded(charge_of(run), outcome, source, refund=_refund_of(run))
+
+    def refusal(self) -> PaymentError:
+        return RefundRefusedError()
 
     def mark_refused(self, run: Run, error: PaymentError) -> None:
         refund, charge = _refund_of(run), charge_of(run)
@@ -221,19 +226,14 @@ class RefundCharge(GatewayOperation):
         )
 
 
-def _reserve(run: Run, charge: ChargeAttempt, amount_minor: int) -> None:
-    """The refund's row, and its amount set aside on the charge: the database refuses more than was captured."""
-    Refund.objects.create(
-        charge=charge,
-        saga=run.saga,
-        amount_minor=amount_minor,
-        currency=charge.currency,
-        reason=str(run.context.get("reason") or run.saga.failure.get("code", "")),
+def _refund_of_the_rest(run: Run, charge: ChargeAttempt) -> Refund | None:
+    amount = charge.refundable_minor
+    if amount <= 0 or not charge.reserve_refund(amount):
+        return None
+    reason = str(run.context.get("reason") or run.saga.failure.get("code", ""))
+    return Refund.objects.create(
+        charge=charge, saga=run.saga, amount_minor=amount, currency=charge.currency, reason=reason
     )
-    ChargeAttempt.objects.filter(pk=charge.pk).update(
-        refund_pending_minor=F("refund_pending_minor") + amount_minor, updated_at=Now()
-    )
-    charge.refund_pending_minor += amount_minor
 
 
 def _refund_of(run: Run) -> Refund:

@@ -1,8 +1,10 @@
-"""A refund on its own: give back what a charge still holds, after its checkout is over."""
+"""A refund on its own: give back part or all of what a charge still holds, after its checkout is over."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from payments.models import ChargeAttempt, SagaExecution
+from payments.errors import RefundExceedsCapturedError
+from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.sagas import registry
 from payments.sagas.definition import Foreign, Saga
 from payments.sagas.operations import RefundCharge
@@ -20,12 +22,20 @@ class RefundContext:
 REFUND = registry.register(Saga("refund", version=1, context=RefundContext, steps=(Foreign(RefundCharge()),)))
 
 
-def open_refund(charge: ChargeAttempt, *, cause: str, reason: str) -> SagaExecution:
-    """Begin giving back whatever is still captured, in the caller's transaction; once for each `cause`."""
-    return SagaExecution.objects.create(
+def open_refund(charge: ChargeAttempt, *, amount_minor: int, cause: str, reason: str, **fields: Any) -> SagaExecution:
+    """Set the amount aside and begin giving it back, in the caller's transaction; once for each `cause`.
+
+    Raise RefundExceedsCapturedError when there is not that much left.
+    """
+    if not charge.reserve_refund(amount_minor):
+        raise RefundExceedsCapturedError(charge=charge.public_id)
+    saga = SagaExecution.objects.create(
         definition=REFUND.name,
         version=REFUND.version,
         business_key=cause,
         order_id=charge.order_id,
         context={"charge": str(charge.pk), "gateway": charge.gateway, "reason": reason},
+        **fields,
     )
+    Refund.objects.create(charge=charge, saga=saga, amount_minor=amount_minor, currency=charge.currency, reason=reason)
+    return saga

@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from prometheus_client import Counter
 
 from orders.errors import DomainError
-from payments.errors import SagaCompensationError, UnexpectedOutcomeError
+from payments.errors import CheckoutCancelledError, SagaCompensationError, UnexpectedOutcomeError
 from payments.gateways.base import Request
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange
@@ -63,7 +63,7 @@ def _perform(run: Run) -> Started | Verdict:
     if run.at in run.failures:
         return _refuse(run, run.new_step(name), run.failures[run.at])
     try:
-        result = task.prepare(run) if isinstance(task, ForeignOperation) else task(run)
+        result = task.prepare(run) if isinstance(task, ForeignOperation) else _unless_cancelled(run, task(run))
     except DomainError as error:
         raise StepFailed(error) from error
     if isinstance(task, ForeignOperation) and isinstance(result, Request):
@@ -92,10 +92,18 @@ def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
     return Started(step, operation, send_by=monotonic() + exchange.SEND_WINDOW.total_seconds())
 
 
+def _unless_cancelled(run: Run, verdict: Verdict) -> Verdict:
+    """Waiting for a person is a safe point at which a client's cancellation is honoured."""
+    is_wait_for_person = isinstance(verdict, Park) and verdict.order_status is not None
+    if is_wait_for_person and run.is_forward and run.order.cancel_requested_at is not None:
+        return Refuse(CheckoutCancelledError())
+    return verdict
+
+
 def settle(run: Run, started: Started, answer: Done | Refused) -> Started | None:
     """Record what became of a foreign step, and go on in the same commit."""
     step = _with_calls(run, started.step, answer)
-    verdict = _record(run, started.operation, step, answer)
+    verdict = _unless_cancelled(run, _record(run, started.operation, step, answer))
     if isinstance(verdict, Park):
         _park(run, verdict)
         return None

@@ -1,0 +1,78 @@
+"""Giving money back on request, and reading what became of it."""
+
+from typing import ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from orders.api.requests import Permissions, find
+from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
+from orders.ids import parse_id
+from orders.money import MAX_AMOUNT_MINOR
+from payments import services
+from payments.api.inline import run_once
+from payments.api.serializers import RefundSerializer
+from payments.models import ChargeAttempt, IdempotencyKey, Refund
+from payments.sagas.run import Run
+
+
+class RefundInput(StrictSerializer):
+    """`amount` in the charge's minor unit; all that is left when it is not given."""
+
+    amount = StrictIntegerField(min_value=1, max_value=MAX_AMOUNT_MINOR, required=False)
+    reason = StrictCharField(max_length=200)
+
+
+class ChargeRefunds(APIView):
+    """Give part or all of a charge back, once or several times until nothing is left."""
+
+    required_permissions: ClassVar[Permissions] = {"POST": "payments.add_refund"}
+
+    @extend_schema(request=RefundInput, responses={201: RefundSerializer, 202: RefundSerializer})
+    def post(self, request: Request, charge_id: str) -> HttpResponse:
+        given = RefundInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        charge = find(ChargeAttempt.objects.visible_to(request.user), charge_id)
+        amount, reason = given.validated_data.get("amount"), given.validated_data["reason"]
+
+        def start(key: IdempotencyKey, is_inline: bool) -> Run:
+            return services.start_refund(charge, amount_minor=amount, reason=reason, key=key, is_inline=is_inline)
+
+        return run_once(request, start)
+
+
+class RefundFilter(django_filters.FilterSet):
+    charge = django_filters.CharFilter(method="of_charge")
+    status = django_filters.ChoiceFilter(choices=Refund.Status.choices)
+    created_after = django_filters.IsoDateTimeFilter("created_at", "gte")
+    created_before = django_filters.IsoDateTimeFilter("created_at", "lt")
+
+    class Meta:
+        model = Refund
+        fields: ClassVar[list[str]] = []
+
+    def of_charge(self, refunds: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
+        charge_id = parse_id(ChargeAttempt.PREFIX, value)
+        return refunds.none() if charge_id is None else refunds.filter(charge_id=charge_id)
+
+
+class RefundList(generics.ListAPIView[Refund]):
+    required_permissions: ClassVar[Permissions] = {"GET": "payments.view_refund"}
+    serializer_class = RefundSerializer
+    filterset_class = RefundFilter
+
+    def get_queryset(self) -> QuerySet[Refund]:
+        return Refund.objects.visible_to(self.request.user).select_related("charge")
+
+
+class RefundDetail(generics.RetrieveAPIView[Refund]):
+    required_permissions: ClassVar[Permissions] = {"GET": "payments.view_refund"}
+    serializer_class = RefundSerializer
+
+    def get_object(self) -> Refund:
+        return find(Refund.objects.visible_to(self.request.user).select_related("charge"), self.kwargs["refund_id"])
