@@ -104,8 +104,8 @@ class RateLimitedError(NeverSentError):
 class GatewayTimeoutError(PaymentError):
     """The outcome is unknown: the gateway has to be asked before anything else is done.
 
-    `is_answered` is true when the gateway did answer, but with something that says nothing (a 5xx, garbage):
-    gateways replay such an answer to the same key.
+    `is_answered` is true when the gateway did answer, but with a 5xx, which says nothing: gateways replay such an
+    answer to the same key.
     """
 
     code = "gateway_timeout"

@@ -8,6 +8,7 @@ import structlog
 from django.db.models import F
 from django.db.models.functions import Now
 
+from orders.errors import InvalidTransition
 from orders.models import Order
 from payments import ledger
 from payments.errors import UnexpectedOutcomeError
@@ -32,6 +33,20 @@ def record_outcome(charge: ChargeAttempt, outcome: Outcome, *, source: str, refu
     elif outcome.result == Result.SUCCEEDED:
         _require_as_asked(charge, outcome, refund)
         _record_movement(charge, outcome, source, refund)
+
+
+def record_unexpected(charge: ChargeAttempt, outcome: Outcome, *, source: str) -> None:
+    """Keep what the gateway did although nobody asked for it: as reported, with its money in suspense.
+
+    A person decides what becomes of it. The caller brings the transaction and holds the order's row.
+    """
+    if _is_recorded(charge, outcome):
+        return
+    _keep(charge, outcome, source)
+    if not charge.gateway_reference:
+        ChargeAttempt.objects.filter(pk=charge.pk).update(gateway_reference=outcome.reference, updated_at=Now())
+        charge.gateway_reference = outcome.reference
+    _post_to_suspense(charge, outcome)
 
 
 def note_declined(charge: ChargeAttempt, decline_code: str, *, reference: str = "", is_failure: bool = False) -> None:
@@ -61,6 +76,8 @@ def _note_required_action(charge: ChargeAttempt, outcome: Outcome) -> None:
 def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -> None:
     if outcome.operation == Operation.VOID:
         return
+    if outcome.operation == Operation.REFUND and refund is None:
+        raise UnexpectedOutcomeError("The gateway reports a refund that nobody here asked for.")
     asked = refund.amount_minor if refund else charge.amount_minor
     if (outcome.amount_minor, outcome.currency) != (asked, charge.currency):
         raise UnexpectedOutcomeError(
@@ -75,6 +92,14 @@ def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refun
     if not has_moved and _is_recorded(charge, outcome):
         charge.refresh_from_db()
         return
+    if not has_moved and charge.status_now() in ChargeAttempt.UNSETTLED:
+        raise InvalidTransition(f"The charge is not yet there for a {outcome.operation}.", charge=charge.public_id)
+    _keep(charge, outcome, source)
+    if not has_moved:
+        _open_remedy(charge, outcome)
+
+
+def _keep(charge: ChargeAttempt, outcome: Outcome, source: str) -> None:
     GatewayOutcome.objects.create(
         gateway=charge.gateway,
         operation=outcome.operation,
@@ -85,8 +110,15 @@ def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refun
         source=source,
         occurred_at=outcome.occurred_at,
     )
-    if not has_moved:
-        _open_remedy(charge, outcome)
+
+
+def _post_to_suspense(charge: ChargeAttempt, outcome: Outcome) -> None:
+    if outcome.amount_minor <= 0:
+        return
+    if outcome.operation == Operation.CAPTURE:
+        ledger.post_capture(charge, outcome, credit=LedgerPosting.Account.SUSPENSE)
+    elif outcome.operation == Operation.REFUND:
+        ledger.post_refund(charge, outcome, debit=LedgerPosting.Account.SUSPENSE)
 
 
 def _is_recorded(charge: ChargeAttempt, outcome: Outcome) -> bool:
@@ -162,16 +194,15 @@ _MOVES = {
 
 
 def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
-    """Undo at the gateway what our books have already closed: one saga for each of the gateway's objects."""
+    """Undo at the gateway what our books have already closed: one saga for each thing it did."""
     if outcome.operation not in (Operation.AUTHORIZE, Operation.CAPTURE):
         return
     log.error("outcome_contradicts_charge", charge=charge.public_id, operation=outcome.operation)
-    if outcome.operation == Operation.CAPTURE:
-        ledger.post_capture(charge, outcome, credit=LedgerPosting.Account.SUSPENSE)
+    _post_to_suspense(charge, outcome)
     remedy = SagaExecution(
         definition="remedy",
         version=1,
-        business_key=f"{charge.gateway}:{outcome.operation}:{outcome.reference}",
+        business_key=f"{charge.gateway}:{outcome.operation}:{outcome.transaction_id}",
         order_id=charge.order_id,
         context={
             "charge": str(charge.pk),
@@ -182,6 +213,4 @@ def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
             "currency": outcome.currency,
         },
     )
-    SagaExecution.objects.bulk_create(
-        [remedy], update_conflicts=True, unique_fields=["definition", "business_key"], update_fields=["context"]
-    )
+    SagaExecution.objects.bulk_create([remedy], ignore_conflicts=True)

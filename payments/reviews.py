@@ -27,11 +27,10 @@ def decide(decision: Decision, *, verdict: str, by: "User", note: str) -> Review
     there is no open case: of two people at once, the first verdict stands.
     """
     with transaction.atomic():
-        saga = SagaExecution.objects.select_for_update().get(
-            pk=parse_id(SagaExecution.PREFIX, decision.attempt) or decision.pk
-        )
+        sagas = SagaExecution.objects.select_for_update()
+        saga = sagas.filter(pk=parse_id(SagaExecution.PREFIX, decision.attempt) or decision.pk).first()
         case = ReviewCase.objects.filter(decision=decision).first()
-        if case is None:
+        if saga is None or case is None:
             raise ReviewClosed("There is no open review for this decision.")
         case = screening.close_case(case, outcome=OUTCOMES[verdict], by=by, note=note)
         if not saga.is_final:

@@ -99,5 +99,6 @@ def _understood(status: int, answer: Any, retry_after: str) -> tuple[int, dict[s
     if status >= 500:
         raise GatewayTimeoutError(f"The gateway answered {status}.", is_answered=True)
     if not isinstance(answer, dict) or 300 <= status < 400:
-        raise GatewayTimeoutError("The gateway's answer makes no sense.", is_answered=True)
+        # Not "answered": the real answer may well be kept under this key, so the key is kept too.
+        raise GatewayTimeoutError("The gateway's answer makes no sense.")
     return status, answer

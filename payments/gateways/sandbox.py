@@ -183,7 +183,7 @@ def _makes_sense() -> Iterator[None]:
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise GatewayTimeoutError("The gateway's answer makes no sense.", is_answered=True) from error
+        raise GatewayTimeoutError("The gateway's answer makes no sense.") from error
 
 
 @_makes_sense()

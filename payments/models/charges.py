@@ -94,6 +94,10 @@ class ChargeAttempt(TypedModel):
     def __str__(self) -> str:
         return self.public_id
 
+    def status_now(self) -> str:
+        """As the row has it, whatever this copy says."""
+        return str(ChargeAttempt.objects.values_list("status", flat=True).get(pk=self.pk))
+
     def reserve_refund(self, amount_minor: int) -> bool:
         """Set an amount aside to be given back; False when there is not that much left."""
         left = F("captured_minor") - F("refunded_minor") - F("refund_pending_minor")

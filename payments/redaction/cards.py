@@ -8,9 +8,6 @@ from typing import Final, NamedTuple
 
 MINIMUM: Final = 13
 MAXIMUM: Final = 19
-LONGEST_PHONE_NUMBER: Final = 14
-"""E.164 allows 15 digits; no numbering plan that starts like an American Express card uses them."""
-
 _GROUP: Final = re.compile(r"%20|(\d+)")
 _SEPARATOR: Final = r"(?:[ \t._+\-\u00a0\u00ad\u2000-\u2015\u202f\u2060\u2212\ufeff]|%20|&nbsp;){1,3}"
 _ENOUGH_DIGITS: Final = re.compile(rf"\d(?:(?:{_SEPARATOR})?\d){{{MINIMUM - 1}}}")
@@ -108,7 +105,7 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[done : match.start()]
         done = match.end()
         if match.lastgroup == "digits":
-            yield _masked(match[0], follows_plus=text[match.start() - 1 : match.start()] == "+")
+            yield _masked(match[0])
             continue
         if match.lastgroup == "iban":
             done = match.start() + (_account_length(match[0]) or 2)
@@ -116,10 +113,11 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[done:]
 
 
-def _masked(run: str, *, follows_plus: bool) -> str:
+def _masked(run: str) -> str:
+    """A phone number stays, unless it could be a card number to the check digit: then a log is the wrong place."""
     spans = [match.span() for match in _GROUP.finditer(run) if match[1]]
     bounds = [0, *accumulate(end - start for start, end in spans)]
-    if bounds[-1] < MINIMUM or (follows_plus and bounds[-1] <= LONGEST_PHONE_NUMBER) or _is_decimal(run, spans):
+    if bounds[-1] < MINIMUM or _is_decimal(run, spans):
         return run
     digits = _digits("".join(run[start:end] for start, end in spans), bounds)
     return "".join(_masked_groups(run, spans, digits))

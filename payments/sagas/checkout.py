@@ -1,7 +1,7 @@
 """The checkout: from an order to a paid parcel, or back to where it began."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -20,12 +20,15 @@ from payments.sagas.operations import (
     Shipping,
     Void,
     charge_of,
+    review_refused,
 )
 from payments.sagas.run import Run
 
 REVIEW_POLL = timedelta(minutes=1)
+REVIEW_MARGIN = timedelta(hours=1)
+"""How long before the authorization expires a review is over: enough to capture, or to void, what was decided."""
 REVIEW_PATIENCE = timedelta(days=6)
-"""Shorter than the week after which card authorizations usually lapse."""
+"""When the gateway names no expiry: shorter than the week after which card authorizations usually lapse."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +110,26 @@ def await_review(run: Run) -> Verdict:
     decision_id = run.context.get("review")
     if decision_id is None:
         return None
-    expires_at = charge_of(run).authorization_expires_at
-    case = screening.open_case(Decision.objects.get(pk=decision_id), due_at=expires_at or run.now + REVIEW_PATIENCE)
-    if settings.FRAUD_REVIEW_MODE == "post_charge":
+    due_at = _review_due_at(run)
+    case = screening.open_case(Decision.objects.get(pk=decision_id), due_at=due_at)
+    if settings.FRAUD_REVIEW_MODE == "post_charge" and case.state != ReviewCase.State.CLOSED:
         return None
     if run.is_overdue and case.state != ReviewCase.State.CLOSED:
         case = screening.close_case(case, outcome="expired", by=None, note="Nobody decided in time.")
     if case.state != ReviewCase.State.CLOSED:
-        return Park("review", REVIEW_POLL, REVIEW_PATIENCE, Order.Status.IN_REVIEW)
+        return Park("review", REVIEW_POLL, (case.due_at or due_at) - run.now, Order.Status.IN_REVIEW)
     return None if case.outcome == "approved" else Refuse(FraudBlockedError(f"The review was {case.outcome}."))
 
 
+def _review_due_at(run: Run) -> datetime:
+    expires_at = charge_of(run).authorization_expires_at
+    return expires_at - REVIEW_MARGIN if expires_at else run.now + REVIEW_PATIENCE
+
+
 def complete_order(run: Run) -> Verdict:
+    """A reviewer's no that came while the parcel was handed over calls it back."""
+    if stop := review_refused(run):
+        return stop
     orders.consume_stock(run.order, checkout_number=run.context["checkout_number"])
     run.order.move(Order.Status.COMPLETED)
     return None
@@ -129,7 +140,9 @@ _ENDS = {"out_of_stock": Order.Status.OPEN, "order_cancelled": Order.Status.CANC
 
 def settle_order(run: Run) -> None:
     """Everything is undone: say what became of the order."""
-    run.order.move(_ENDS.get(run.saga.failure["code"], Order.Status.PAYMENT_FAILED))
+    is_cancelled = run.order.cancel_requested_at is not None
+    end = _ENDS.get(run.saga.failure["code"], Order.Status.PAYMENT_FAILED)
+    run.order.move(Order.Status.CANCELLED if is_cancelled else end)
 
 
 CHECKOUT = registry.register(

@@ -68,6 +68,10 @@ class ForeignOperation(ABC):
     def prepare(self, run: "Run") -> "Request | Park | Refuse | None":
         """The request to freeze, in the commit that starts the step; None when there is nothing to do."""
 
+    def reason_to_stop(self, run: "Run") -> Refuse | None:
+        """Asked again before every repeated send: why what has certainly not happened shall not happen either."""
+        return None
+
     @abstractmethod
     def execute(self, run: "Run", request: Request) -> Outcome:
         """Send the request."""
@@ -112,7 +116,8 @@ class Saga:
     """A saga reads like its sentence.
 
     `context` is the dataclass of what its steps may know. `on_compensated` settles what the saga was about once
-    everything is undone. A saga that `is_remedy` has nothing to undo: what it may not do goes to a person.
+    everything is undone. A saga that `is_remedy` has nothing to undo: what it may not do goes to a person. One that is
+    `for_client` tells its client instead, if a client waits for it.
     """
 
     name: str
@@ -121,6 +126,7 @@ class Saga:
     steps: tuple[Step, ...]
     on_compensated: "Callable[[Run], None] | None" = None
     is_remedy: bool = False
+    for_client: bool = False
 
     @property
     def key(self) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from orders.ids import format_id
@@ -153,9 +153,27 @@ def _prepare_ahead(run: Run, position: int) -> None:
 
 
 def _drop_stale(run: Run, started: Started, answer: Done | Refused) -> None:
-    """An answer that came after the lease was lost: whoever has the saga now will find it by looking it up."""
+    """An answer that came after the lease was lost.
+
+    Whoever has the saga now will find it by looking the same key up. A saga that is over will not look: then what the
+    gateway did is a fact of its own, and contradicts the books as any late webhook would.
+    """
     log.error("stale_answer_dropped", step=started.step.name, key=started.step.key, answer=type(answer).__name__)
-    run.saga.wake()
+    try:
+        with transaction.atomic():
+            saga = SagaExecution.objects.select_for_update().get(pk=run.saga.pk)
+            if saga.state in SagaExecution.ACTIVE:
+                saga.wake()
+            elif isinstance(answer, Done):
+                run.reload()
+                run.order = Order.objects.select_for_update().get(pk=saga.order_id)
+                started.operation.record(run, answer.outcome, answer.source)
+    except IntegrityError:
+        log.critical("stray_outcome", step=started.step.name, key=started.step.key, outcome=_facts_of(answer))
+
+
+def _facts_of(answer: Done | Refused) -> dict[str, Any]:
+    return answer.outcome.as_json() if isinstance(answer, Done) else {"error": answer.error.code}
 
 
 def _give_up(run: Run, error: Exception) -> None:

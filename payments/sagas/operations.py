@@ -10,12 +10,14 @@ from datetime import timedelta
 from django.db.models import F
 from django.db.models.functions import Now
 
+from fraud.models import ReviewCase
 from orders import services as orders
 from orders.models import Order
 from payments.errors import (
     AuthenticationRequiredError,
     CardDeclinedError,
     CheckoutCancelledError,
+    FraudBlockedError,
     OperationRefusedError,
     PaymentError,
     RefundRefusedError,
@@ -26,8 +28,9 @@ from payments.gateways import registry as gateways
 from payments.gateways.base import Carrier, Operation, Outcome, PaymentGateway, Request, Result
 from payments.gateways.sandbox import decline
 from payments.models import ChargeAttempt, Refund
-from payments.outcomes import note_declined, note_unknown, record_outcome
+from payments.outcomes import note_declined, note_unknown, record_outcome, record_unexpected
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
+from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import Run
 
 CUSTOMER_PATIENCE = timedelta(minutes=30)
@@ -50,7 +53,7 @@ class GatewayOperation(ForeignOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result == Result.PENDING:
-            return Park("gateway", PENDING_POLL)
+            return _wait(run, "gateway")
         if outcome.result != Result.SUCCEEDED:
             error = self.refusal()
             self.mark_refused(run, error)
@@ -75,7 +78,29 @@ def _recorded(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refu
     try:
         record_outcome(charge, outcome, source=source, refund=refund)
     except UnexpectedOutcomeError as error:
+        record_unexpected(charge, outcome, source=source)
         return Refuse(error)
+    return None
+
+
+def _wait(run: Run, who: str) -> Verdict:
+    """For a peer that says it is still at it; not for ever."""
+    if run.is_overdue:
+        return Refuse(UnexpectedOutcomeError(f"The {who} has not come to an end."))
+    return Park(who, PENDING_POLL, UNKNOWN_PATIENCE)
+
+
+def reason_to_stop(run: Run) -> Refuse | None:
+    """What makes going on with a checkout wrong: its client has cancelled it, or a reviewer has said no."""
+    if run.order.cancel_requested_at is not None:
+        return Refuse(CheckoutCancelledError())
+    return review_refused(run)
+
+
+def review_refused(run: Run) -> Refuse | None:
+    review = run.context.get("review")
+    if review and ReviewCase.objects.filter(decision_id=review, outcome=ReviewCase.Outcome.REJECTED).exists():
+        return Refuse(FraudBlockedError("The review was rejected."))
     return None
 
 
@@ -91,9 +116,12 @@ class Authorization(GatewayOperation):
     name = "authorize_payment"
     operation = Operation.AUTHORIZE
 
+    def reason_to_stop(self, run: Run) -> Refuse | None:
+        return reason_to_stop(run)
+
     def prepare(self, run: Run) -> Request | Refuse:
-        if run.order.cancel_requested_at is not None:
-            return Refuse(CheckoutCancelledError())
+        if stop := reason_to_stop(run):
+            return stop
         context = run.context
         run.charge = ChargeAttempt.objects.create(
             order=run.order,
@@ -126,9 +154,9 @@ class Authorization(GatewayOperation):
         return super().record(run, outcome, source)
 
     def _wait_for_customer(self, run: Run, charge: ChargeAttempt, outcome: Outcome, source: str) -> Verdict:
+        record_outcome(charge, outcome, source=source)
         if run.is_overdue:
             return Refuse(AuthenticationRequiredError("The customer did not authenticate in time."))
-        record_outcome(charge, outcome, source=source)
         return Park("customer_action", CUSTOMER_POLL, CUSTOMER_PATIENCE, Order.Status.REQUIRES_ACTION)
 
     def mark_refused(self, run: Run, error: PaymentError) -> None:
@@ -168,9 +196,12 @@ class Capture(GatewayOperation):
     name = "capture_payment"
     operation = Operation.CAPTURE
 
+    def reason_to_stop(self, run: Run) -> Refuse | None:
+        return reason_to_stop(run)
+
     def prepare(self, run: Run) -> Request | Refuse:
-        if run.order.cancel_requested_at is not None:
-            return Refuse(CheckoutCancelledError())
+        if stop := reason_to_stop(run):
+            return stop
         charge = charge_of(run)
         return self.about(charge, amount_minor=charge.amount_minor)
 
@@ -256,12 +287,15 @@ class Shipping(CarrierOperation):
     name = "create_shipment"
     operation = Operation.SHIP
 
+    def reason_to_stop(self, run: Run) -> Refuse | None:
+        if not run.order.is_paid:
+            return Refuse(OperationRefusedError("The order is not paid for."))
+        return reason_to_stop(run)
+
     def prepare(self, run: Run) -> Request | Refuse:
         order = run.order
-        if order.cancel_requested_at is not None:
-            return Refuse(CheckoutCancelledError())
-        if not order.is_paid:
-            raise UnexpectedOutcomeError("The order is not paid for.")
+        if stop := self.reason_to_stop(run):
+            return stop
         return Request(key="", order=order.public_id, address=order.shipping)
 
     def execute(self, run: Run, request: Request) -> Outcome:
@@ -269,7 +303,7 @@ class Shipping(CarrierOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result == Result.PENDING:
-            return Park("carrier", PENDING_POLL)
+            return _wait(run, "carrier")
         if outcome.result != Result.SUCCEEDED:
             return Refuse(ShipmentRefusedError())
         orders.record_shipment(

@@ -19,7 +19,9 @@ class RefundContext:
     reason: str
 
 
-REFUND = registry.register(Saga("refund", version=1, context=RefundContext, steps=(Foreign(RefundCharge()),)))
+REFUND = registry.register(
+    Saga("refund", version=1, context=RefundContext, steps=(Foreign(RefundCharge()),), for_client=True)
+)
 
 
 def open_refund(charge: ChargeAttempt, *, amount_minor: int, cause: str, reason: str, **fields: Any) -> SagaExecution:

@@ -19,18 +19,27 @@ UNKNOWN_PATIENCE = timedelta(hours=24)
 def without_hope(run: Run, started: Started, answer: Answer) -> Answer:
     """Make the last failure of too many definite: a no, where nothing happened; a person, where nobody knows."""
     error: PaymentError | None = None
-    if isinstance(answer, Unclear) and run.is_overdue and run.saga.waiting_for == UNKNOWN:
+    if isinstance(answer, Unclear) and _is_given_up(run):
         error = UnexpectedOutcomeError("The outcome stayed unknown for too long.")
     if isinstance(answer, NotDone):
         error = _why_not_again(run, started, answer)
     return Refused(error, calls=answer.calls) if error else answer
 
 
+def _is_given_up(run: Run) -> bool:
+    """Whatever the saga waits for: its deadline is over, and so is the patience with a peer that does not tell."""
+    if run.saga.deadline_at is None:
+        return False
+    grace = timedelta(0) if run.saga.waiting_for == UNKNOWN else UNKNOWN_PATIENCE
+    return run.saga.deadline_at + grace < run.now
+
+
 def _why_not_again(run: Run, started: Started, answer: NotDone) -> PaymentError | None:
     step, peer = started.step, started.operation.peer(run).capabilities
     if step.key_first_used_at is None or step.key_first_used_at + peer.key_retention < run.now:
         return UnexpectedOutcomeError("The gateway may have forgotten the idempotency key.")
-    if step.attempts >= (FORWARD_SENDS if run.is_forward else COMPENSATION_SENDS):
+    is_impatient = run.is_forward and not run.ends_with_person
+    if step.attempts >= (FORWARD_SENDS if is_impatient else COMPENSATION_SENDS):
         return GatewayUnavailableError(answer.error.detail)
     return None
 

@@ -46,6 +46,7 @@ class Run:
         self.position = saga.cursor
         self.has_paused = saga.waiting_for in (BACK_OFF, UNKNOWN)  # a pause before trying again is over
         self.failures: dict[tuple[int, str], DomainError] = {}
+        self.own_keys: set[str] = set()  # idempotency keys that nobody but this process has ever sent
         self.ahead: dict[str, Any] = {}  # what `Local.before` has gathered
         self.answer: HttpResponse | None = None  # what a client was told for good, once that is known
         self._steps: dict[UUID, SagaStep] = {}
@@ -75,6 +76,12 @@ class Run:
         if charge is not None:
             charge.order = self.order
         return charge
+
+    @property
+    def ends_with_person(self) -> bool:
+        """Whether a refusal has nobody to go to but a person: nothing to undo, and no client who waits."""
+        definition = self.definition
+        return definition.is_remedy or (definition.for_client and self.saga.idempotency_key_id is None)
 
     @property
     def is_forward(self) -> bool:
@@ -165,9 +172,10 @@ class Run:
 
     def write_parked(self, park: Park) -> None:
         """Let the lease go until `park.poll` has passed. A wake-up since the claim makes the saga due at once."""
-        self.saga.waiting_for = park.waiting_for
-        if park.patience is not None and self.saga.deadline_at is None:
-            self.saga.deadline_at = self.now + park.patience
+        if park.waiting_for != self.saga.waiting_for:
+            self.saga.waiting_for = park.waiting_for
+            self.saga.deadline_at = self.now + park.patience if park.patience is not None else None
+        self.saga.recoveries = 0
         self._write(
             **leases.NONE,
             next_run_at=Case(When(wake_seq=self.wake_seq, then=Now() + park.poll), default=Now()),

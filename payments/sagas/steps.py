@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from prometheus_client import Counter
 
 from orders.errors import DomainError
-from payments.errors import CheckoutCancelledError, SagaCompensationError, UnexpectedOutcomeError
+from payments.errors import CheckoutCancelledError, PaymentError, SagaCompensationError, UnexpectedOutcomeError
 from payments.gateways.base import Request
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange
@@ -86,7 +86,10 @@ def _start(run: Run, operation: ForeignOperation, request: Request) -> Started:
 def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
     """Allow the request to be sent, for a short while, by this process."""
     direction = "do" if run.is_forward else "undo"
-    step.key = f"{run.saga.public_id}:{step.name}:{direction}:{step.key_number}"
+    key = f"{run.saga.public_id}:{step.name}:{direction}:{step.key_number}"
+    if key != step.key:
+        run.own_keys.add(key)
+    step.key = key
     step.attempts += 1
     step.send_before = run.now + exchange.SEND_WINDOW
     return Started(step, operation, send_by=monotonic() + exchange.SEND_WINDOW.total_seconds())
@@ -126,19 +129,31 @@ def _record(run: Run, operation: ForeignOperation, step: SagaStep, answer: Done 
     return Refuse(answer.error)
 
 
-def try_again(run: Run, started: Started, answer: NotDone | Unclear) -> Started:
+def try_again(run: Run, started: Started, answer: NotDone | Unclear) -> Started | None:
     """After a pause: send once more what did not happen, ask once more for what is unknown."""
     step = _note(run, started, answer)
-    again = Started(step, started.operation)
-    if isinstance(answer, NotDone):
-        if answer.is_answered:
-            # The peer would replay its answer to this key, and has just said that nothing happened under it.
-            step.key_number += 1
-            step.key_first_used_at = run.now
-            step.is_answered = False
-        again = _arm(run, step, started.operation)
+    if isinstance(answer, Unclear):
+        run.write()
+        return Started(step, started.operation)
+    stop = started.operation.reason_to_stop(run) if run.is_forward else None
+    if stop is not None:
+        return _stop(run, started.operation, step, stop.error)
+    if answer.is_answered and step.key in run.own_keys:
+        # The peer would replay its answer to this key, and has just said that nothing happened under it. Nobody else
+        # can be about to send it: a key that another process may still use is kept.
+        step.key_number += 1
+        step.key_first_used_at = run.now
+    step.is_answered = False
+    again = _arm(run, step, started.operation)
     run.write()
     return again
+
+
+def _stop(run: Run, operation: ForeignOperation, step: SagaStep, error: DomainError) -> Started | None:
+    """Nothing has happened, and nothing shall."""
+    if isinstance(error, PaymentError):
+        operation.mark_refused(run, error)
+    return walk(run) if _undo(run, _refuse(run, step, error).error) else None
 
 
 def hold_back(run: Run, started: Started) -> None:
@@ -206,7 +221,7 @@ def _undo(run: Run, error: DomainError) -> bool:
     if not run.is_forward:
         log.critical("saga_compensation_failed", code=error.code, detail=error.detail)
         _call_person(run, SagaExecution.State.FAILED_COMPENSATION, SagaCompensationError(error.detail))
-    elif run.definition.is_remedy:
+    elif run.ends_with_person:
         hand_over(run, error)
     else:
         run.turn_back(error)

@@ -9,17 +9,16 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from prometheus_client import Counter
 
 from orders.ids import parse_id
 from orders.models import Order
-from payments.errors import WebhookReplayError, WebhookSignatureError
+from payments.errors import UnexpectedOutcomeError, WebhookReplayError, WebhookSignatureError
 from payments.gateways import registry as gateways
 from payments.gateways.base import Operation, Outcome, Result
-from payments.models import ChargeAttempt, GatewayOutcome, SagaExecution, WebhookEvent
-from payments.outcomes import record_outcome
+from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaExecution, WebhookEvent
+from payments.outcomes import record_outcome, record_unexpected
 from payments.redaction import redact
 
 log = structlog.get_logger(__name__)
@@ -68,7 +67,7 @@ def _apply(event: WebhookEvent) -> None:
     if status == Status.WAITING_FOR_OBJECT:
         _try_later(event, status, error="Nothing here has this reference yet.")
     else:
-        _write(event, status=status, processed_at=Now(), error="")
+        _write(event, status=status, processed_at=Now(), error=event.error if status == Status.FAILED else "")
 
 
 def _act(event: WebhookEvent) -> WebhookEvent.Status:
@@ -76,30 +75,48 @@ def _act(event: WebhookEvent) -> WebhookEvent.Status:
     outcome = gateways.gateway(event.gateway).parse_webhook(event.body.encode())
     if outcome is None:
         return Status.IGNORED
-    charge = _charge_of(event.gateway, outcome)
-    if charge is None:
+    saga, charge = _subject_of(event.gateway, outcome)
+    if saga is None or charge is None:
         return Status.WAITING_FOR_OBJECT
     event.charge = charge
-    if charge.saga.state in SagaExecution.ACTIVE:
-        charge.saga.wake()
+    saga = SagaExecution.objects.select_for_update().get(pk=saga.pk)
+    if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, outcome):
+        saga.wake()
         return Status.PROCESSED
-    return _record(charge, outcome)
+    return _record(event, saga, charge, outcome)
 
 
-def _charge_of(gateway: str, outcome: Outcome) -> ChargeAttempt | None:
-    """By the gateway's reference; a charge that never learned of one, by the saga whose key was used."""
-    charges = ChargeAttempt.objects.select_related("saga").filter(gateway=gateway)
+def _subject_of(gateway: str, outcome: Outcome) -> tuple[SagaExecution | None, ChargeAttempt | None]:
+    """The saga that asked for this, by its key, and the charge it is about, by the gateway's reference.
+
+    Either leads to the other: not every gateway tells the key, and a charge may never have learned its reference.
+    """
     saga_id = parse_id(SagaExecution.PREFIX, outcome.key.partition(":")[0])
-    of_saga = Q(gateway_reference="", saga_id=saga_id) if saga_id else Q(pk__in=[])
-    return charges.filter(Q(gateway_reference=outcome.reference) | of_saga).first()
+    saga = SagaExecution.objects.filter(pk=saga_id).first() if saga_id else None
+    charges = ChargeAttempt.objects.select_related("saga").filter(gateway=gateway)
+    charge = charges.filter(gateway_reference=outcome.reference).first()
+    if charge is None and saga is not None:
+        charge = charges.filter(saga=saga).first()
+    return saga or (charge.saga if charge else None), charge
 
 
-def _record(charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:
-    takes_money = outcome.operation in (Operation.AUTHORIZE, Operation.CAPTURE)
-    if not takes_money or outcome.result != Result.SUCCEEDED:
+def _is_stray(charge: ChargeAttempt, outcome: Outcome) -> bool:
+    """Money moved on an object of the gateway that is not the one this charge stands for."""
+    return charge.gateway_reference not in ("", outcome.reference)
+
+
+def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:
+    if outcome.result != Result.SUCCEEDED:
         return Status.IGNORED
     charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
-    record_outcome(charge, outcome, source=GatewayOutcome.Source.WEBHOOK)
+    refund = Refund.objects.filter(saga=saga).first() if outcome.operation == Operation.REFUND else None
+    try:
+        record_outcome(charge, outcome, source=GatewayOutcome.Source.WEBHOOK, refund=refund)
+    except UnexpectedOutcomeError as error:
+        record_unexpected(charge, outcome, source=GatewayOutcome.Source.WEBHOOK)
+        log.error("webhook_tells_the_unexpected", event_id=event.event_id, detail=error.detail)
+        event.error = error.detail[:200]
+        return Status.FAILED
     return Status.PROCESSED
 
 

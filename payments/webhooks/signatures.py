@@ -42,8 +42,12 @@ def parse_event(body: bytes) -> dict[str, Any]:
     """The event; raise WebhookSignatureError when the body is not one, whoever signed it."""
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WebhookSignatureError("The body is not JSON.") from error
-    if not (isinstance(event, dict) and isinstance(event.get("id"), str) and isinstance(event.get("type"), str)):
+    if not (isinstance(event, dict) and _is_name(event.get("id"), 255) and _is_name(event.get("type"), 100)):
         raise WebhookSignatureError("The body is not an event.")
     return event
+
+
+def _is_name(value: Any, longest: int) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()

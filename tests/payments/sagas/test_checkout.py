@@ -168,7 +168,10 @@ class TestUnknownOutcomes:
         order = order_of(saga)
         assert (saga.state, order.status, order.paid_minor) == ("needs_attention", "needs_attention", 0)
         assert "ship" not in effective(sandbox, saga)
-        assert not LedgerPosting.objects.filter(charge__order=order).exists()
+        in_suspense = [] if operation == "authorize" else ["suspense"]
+        postings = LedgerPosting.objects.filter(charge__order=order)
+        assert list(postings.values_list("credit", flat=True)) == in_suspense
+        assert charge_of(saga).gateway_reference
 
 
 def test_velocity_counts_an_attempt_once_however_often_it_is_carried_on(sandbox: Sandbox) -> None:

@@ -117,9 +117,10 @@ class TestActing:
         assert not SagaExecution.objects.filter(definition="remedy").exists()
 
     def test_an_event_about_an_unknown_object_waits_for_it(self, sandbox: Sandbox) -> None:
-        saga = run_checkout()
-        deliver(event_of(sandbox, saga, "charge.captured", id="sch_unheard_of"))
+        body = json.loads(event_of(sandbox, run_checkout(), "charge.captured", id="sch_unheard_of"))
+        body["data"]["operation"]["idempotency_key"] = "a key of somebody else's"
 
+        deliver(json.dumps(body).encode())
         assert inbox.apply_next()
 
         event = WebhookEvent.objects.get()
