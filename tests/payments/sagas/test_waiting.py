@@ -1,5 +1,7 @@
 """A checkout that waits for its customer, or for a person who judges it."""
 
+from datetime import timedelta
+
 import pytest
 from pytest_django import Settings
 
@@ -102,6 +104,16 @@ class TestReview:
 
         assert (charge_of(saga).status, effective(sandbox, saga)) == ("authorized", ["authorize"])
         assert ReviewCase.objects.get(order_id=saga.order_id).state == "open"
+
+    def test_a_review_is_due_an_hour_before_the_authorization_expires(self, sandbox: Sandbox) -> None:
+        saga = self.in_review()
+
+        due_at = ReviewCase.objects.get(order_id=saga.order_id).due_at
+        expires_at = charge_of(saga).authorization_expires_at
+        assert expires_at is not None
+        assert due_at == expires_at - timedelta(hours=1)
+        assert saga.deadline_at is not None
+        assert abs(saga.deadline_at - due_at) < timedelta(seconds=1)
 
     def test_what_is_approved_is_captured_and_shipped(self, sandbox: Sandbox) -> None:
         saga = self.judge(self.in_review(), "approved")

@@ -78,7 +78,23 @@ class TestIntake:
 
         assert deliver(b'{"id": "evt_1", "type": "b"}', header=signature).status_code == 400
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", '{"id": "évt", "type": 1}'.encode("utf-16")])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"[]",
+            b"{}",
+            b"\xff",
+            '{"id": "évt", "type": 1}'.encode("utf-16"),
+            b"[" * 100_000,
+            b'{"id": "", "type": "a"}',
+            b'{"id": "a\\u0000", "type": "a"}',
+            b'{"id": "\\ud800", "type": "a"}',
+            b'{"id": "%s", "type": "a"}' % (b"x" * 256),
+            b'{"id": "evt_1", "type": "%s"}' % (b"x" * 101),
+        ],
+        ids=lambda body: repr(body[:30]),
+    )
     def test_what_is_no_event_is_refused_whoever_signed_it(self, body: bytes) -> None:
         assert deliver(body).status_code == 400
 
