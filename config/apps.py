@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 from django.db.models.signals import post_migrate
 
 
@@ -12,3 +13,10 @@ class ConfigConfig(AppConfig):
         from config import groups
 
         post_migrate.connect(groups.make_groups, sender=self)
+
+
+class BackOfficeConfig(admin.AdminConfig):
+    """The stock admin, with the site of `config.admin` as its own."""
+
+    default = False
+    default_site = "config.admin.BackOffice"

@@ -1,66 +1,60 @@
-"""What analysts and operators see of screening. Decisions and rulesets are looked at; lists are kept.
+"""What analysts see of screening. Decisions and rulesets are looked at; lists are kept.
+
+Reviews stand in `payments.admin`: what is decided there moves money.
 
 `type-arg` is ignored because Django's admin classes take no type arguments at run time.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.db import models
-from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from fraud.models import Decision, ListEntry, ReviewCase, Rule, RuleSet
-from orders.ids import parse_id
+from fraud.models import Decision, ListEntry, Rule, RuleSet
+from orders.admin.marks import Tone, badge, in_words, link, moment
+from orders.admin.pages import ReadOnly, Record, Table, section
 from orders.models import Order
 
-SEARCH = "Id of the order or of this, the order's reference, or the customer's e-mail address"
-
-
-class ReadOnly:
-    """Looked at by whoever may view, changed by nobody here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class FoundByPublicId:
-    """Search by the typed ids that the API and the logs show, beside the fields of `search_fields`."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
-    ) -> tuple[models.QuerySet[Any], bool]:
-        term = search_term.strip()
-        for prefix, field in ((queryset.model.PREFIX, "pk"), (Order.PREFIX, "order")):
-            if found := parse_id(prefix, term):
-                return queryset.filter(**{field: found}), False
-        found_by_fields: tuple[models.QuerySet[Any], bool] = super().get_search_results(request, queryset, term)  # type: ignore[misc]
-        return found_by_fields
+RULING_TONES: Final[Mapping[str, Tone]] = {"approve": "good", "challenge": "busy", "review": "busy", "block": "bad"}
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly, FoundByPublicId, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("public_id", "order", "stage", "decision", "score", "reasons", "ruleset_version", "created_at")
+class DecisionAdmin(Record):
+    client_path = "order__client"
+    found_by: ClassVar[Mapping[str, str]] = {Decision.PREFIX: "pk", Order.PREFIX: "order"}
+    list_display = ("typed_id", "order_link", "when", "ruling", "score", "reasons", "created_at")
     list_filter = ("decision", "stage", "created_at")
     list_select_related = ("order",)
-    search_fields = ("order__reference__exact", "order__customer_email__exact", "attempt__exact")
-    search_help_text = SEARCH
-    ordering = ("-id",)
-    show_full_result_count = False
-    fields = (
-        *("public_id", "order", "attempt", "stage", "decision", "score", "verdict_table"),
-        *("ruleset_version", "facts", "latency_us", "created_at"),
+    search_fields = ("order__reference", "order__customer_email", "attempt")
+    search_help_text = (
+        "The whole id of the decision, its order or its checkout, the order's reference or e-mail address"
     )
-    readonly_fields = ("public_id", "verdict_table", "facts")
+    needs: ClassVar[Mapping[str, str]] = {"order_link": "orders.view_order"}
+    change_form_template = "admin/fraud/decision/change_form.html"
+    fieldsets: ClassVar[Any] = [
+        section("Decision", "ruling score when order_link attempt ruleset_version took created_at"),
+        section("Verdicts", "verdict_table"),
+        section("What it was decided upon", "facts"),
+    ]
+
+    @admin.display(description="Order")
+    def order_link(self, decision: Decision) -> SafeString | str:
+        return link(decision.order)
+
+    @admin.display(description="Stage")
+    def when(self, decision: Decision) -> str:
+        return in_words(decision.stage)
+
+    @admin.display(description="Decision")
+    def ruling(self, decision: Decision) -> SafeString:
+        return badge(decision.decision, RULING_TONES[decision.decision])
+
+    @admin.display(description="Took")
+    def took(self, decision: Decision) -> str:
+        return f"{decision.latency_us / 1000:,.1f} ms"
 
     @admin.display(description="Why")
     def reasons(self, decision: Decision) -> str:
@@ -68,15 +62,18 @@ class DecisionAdmin(ReadOnly, FoundByPublicId, admin.ModelAdmin):  # type: ignor
             " ".join(verdict["reason"] for verdict in decision.verdicts if not verdict["shadow"]) or "No rule spoke up."
         )
 
-    @admin.display(description="Verdicts")
+    @admin.display(description="In words")
     def verdict_table(self, decision: Decision) -> SafeString:
         if not decision.verdicts:
             return format_html("<p>{}</p>", "No rule spoke up.")
         return format_html(
-            "<table><thead><tr><th>Rule</th><th>Asks for</th><th>Score</th><th>Why</th><th>Counts</th></tr></thead>"
-            "<tbody>{}</tbody></table>",
+            '<table class="rows"><thead><tr><th scope="col">Rule</th><th scope="col">Asks for</th>'
+            '<th scope="col" class="cell-score">Score</th><th scope="col">Why</th><th scope="col">Counts</th></tr>'
+            "</thead><tbody>{}</tbody></table>",
             format_html_join(
-                "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", map(_row, decision.verdicts)
+                "",
+                '<tr><th scope="row">{}</th><td>{}</td><td class="cell-score">{}</td><td>{}</td><td>{}</td></tr>',
+                map(_row, decision.verdicts),
             ),
         )
 
@@ -85,56 +82,45 @@ class DecisionAdmin(ReadOnly, FoundByPublicId, admin.ModelAdmin):  # type: ignor
         known = {name: value for name, value in decision.context.items() if value not in (None, [], {}, 0)}
         rows = ((name.replace("_", " "), _in_words(value)) for name, value in known.items())
         return format_html(
-            "<table><tbody>{}</tbody></table>", format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", rows)
+            '<dl class="small-facts">{}</dl>', format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", rows)
         )
 
 
-def _row(verdict: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(verdict: Mapping[str, Any]) -> tuple[object, ...]:
     counts = "no: shadow" if verdict["shadow"] else "yes"
-    return verdict["rule"], verdict["decision"], str(verdict["score"] or ""), verdict["reason"], counts
+    asks_for = badge(verdict["decision"], RULING_TONES[verdict["decision"]])
+    return verdict["rule"], asks_for, str(verdict["score"] or ""), verdict["reason"], counts
 
 
 def _in_words(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-class RuleInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class Rules(Table):
     model = Rule
-    extra = 0
     fields = ("name", "kind", "parameters", "mode", "rollout_percent")
+    ordering = ("position",)
 
 
 @admin.register(RuleSet)
 class RuleSetAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    change_form_template = "admin/record.html"
     list_display = ("version", "is_active", "review_score", "note", "created_at")
     ordering = ("-version",)
     show_full_result_count = False
-    fields = ("version", "is_active", "review_score", "note", "created_at")
-    inlines: ClassVar = [RuleInline]
+    fieldsets: ClassVar[Any] = [section("Ruleset", "version is_active review_score note created_at")]
+    inlines: ClassVar[Any] = (Rules,)
 
 
 @admin.register(ListEntry)
 class ListEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("value", "kind", "list_name", "reason", "expires_at", "created_at")
+    list_display = ("value", "kind", "list_name", "reason", "until", "created_at")
     list_filter = ("list_name", "kind", "expires_at")
     search_fields = ("value", "reason")
     ordering = ("-id",)
     show_full_result_count = False
     fields = ("list_name", "kind", "value", "reason", "expires_at")
 
-
-@admin.register(ReviewCase)
-class ReviewCaseAdmin(ReadOnly, FoundByPublicId, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("public_id", "order", "state", "outcome", "due_at", "claimed_by", "closed_by", "created_at")
-    list_filter = ("state", "outcome", "due_at")
-    search_fields = ("order__reference__exact", "order__customer_email__exact")
-    search_help_text = SEARCH
-    ordering = ("-id",)
-    show_full_result_count = False
-    fields = (
-        *("public_id", "decision", "order", "state", "outcome", "due_at"),
-        *("claimed_by", "closed_by", "note", "created_at", "closed_at"),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[ReviewCase]:
-        return super().get_queryset(request).select_related("order", "decision", "claimed_by", "closed_by")
+    @admin.display(description="Until", ordering="expires_at")
+    def until(self, entry: ListEntry) -> str:
+        return moment(entry.expires_at) if entry.expires_at else "for good"

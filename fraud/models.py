@@ -201,6 +201,20 @@ class ReviewCaseQuerySet(models.QuerySet["ReviewCase"]):
         """Cases without a verdict, the one due first in front."""
         return self.exclude(state=ReviewCase.State.CLOSED).order_by("due_at", "id")
 
+    def unclaimed(self) -> Self:
+        """What anybody may take next. An escalated case is left to whoever was meant."""
+        return self.waiting().filter(state=ReviewCase.State.OPEN)
+
+    def held_by(self, user: "User | AnonymousUser") -> Self:
+        return self.waiting().filter(state=ReviewCase.State.CLAIMED, claimed_by_id=user.pk)
+
+    def escalated(self) -> Self:
+        return self.waiting().filter(state=ReviewCase.State.ESCALATED)
+
+    def closed(self) -> Self:
+        """The last opened in front."""
+        return self.filter(state=ReviewCase.State.CLOSED).order_by("-id")
+
 
 class ReviewCase(TypedModel):
     """A decision a person has to take."""
@@ -249,10 +263,17 @@ class ReviewCase(TypedModel):
     def __str__(self) -> str:
         return self.public_id
 
+    @property
+    def in_words(self) -> str:
+        """Where the case stands: "claimed by ann", "closed as approved"."""
+        if self.state == ReviewCase.State.CLOSED:
+            return f"closed as {self.outcome}"
+        return f"claimed by {self.claimed_by}" if self.claimed_by else str(self.state)
+
     def move(self, to: "ReviewCase.State", **changes: Any) -> None:
-        """Raise ReviewClosed or InvalidTransition when the case is not where it was, or may not go there."""
+        """Raise ReviewClosed or InvalidTransition when the case is not where or with whom it was, or may not move."""
         moved = to in NEXT[ReviewCase.State(self.state)] and ReviewCase.objects.filter(
-            pk=self.pk, state=self.state
+            pk=self.pk, state=self.state, claimed_by=self.claimed_by_id
         ).update(state=to, **changes)
         if not moved:
             self._refuse(to)
@@ -263,13 +284,13 @@ class ReviewCase(TypedModel):
         found = ReviewCase.objects.filter(pk=self.pk).values_list("state", flat=True).first()
         if found == ReviewCase.State.CLOSED:
             raise ReviewClosed(review=self.public_id)
-        raise InvalidTransition(f"The review is {found} and cannot become {to}.", review=self.public_id)
+        raise InvalidTransition(f"The review is {found} now and cannot become {to}.", review=self.public_id)
 
 
 _S = ReviewCase.State
 NEXT: dict[ReviewCase.State, set[ReviewCase.State]] = {
     _S.OPEN: {_S.CLAIMED, _S.ESCALATED, _S.CLOSED},
-    _S.CLAIMED: {_S.OPEN, _S.ESCALATED, _S.CLOSED},
+    _S.CLAIMED: {_S.OPEN, _S.CLAIMED, _S.ESCALATED, _S.CLOSED},
     _S.ESCALATED: {_S.CLAIMED, _S.CLOSED},
     _S.CLOSED: set(),
 }

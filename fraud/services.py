@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models.functions import Now
 
 from fraud import engine
 from fraud.engine import CompiledRuleSet, Evaluation
 from fraud.errors import InvalidListEntry, ReviewClaimed, ReviewClosed
 from fraud.facts import Context, ListKind, ListName, Stage, normalize, velocity_fact
-from fraud.models import NEXT, Decision, ListEntry, ReviewCase, RuleSet, active_ruleset_and_listings
+from fraud.models import (
+    NEXT,
+    Decision,
+    ListEntry,
+    ReviewCase,
+    ReviewCaseQuerySet,
+    RuleSet,
+    active_ruleset_and_listings,
+)
 from fraud.velocity import count_attempt
 from orders.errors import InvalidTransition
 from orders.models import Order
@@ -89,12 +99,42 @@ def open_case(decision: Decision, *, due_at: datetime | None) -> ReviewCase:
     return case
 
 
+def claim_next(cases: ReviewCaseQuerySet, *, by: "User") -> ReviewCase | None:
+    """Claim the most urgent unclaimed one of `cases`; None when there is none. Two people at once get two cases."""
+    while (case := cases.unclaimed().first()) is not None:
+        try:
+            claim_case(case, by=by)
+        except (ReviewClaimed, ReviewClosed):
+            continue  # somebody else has just taken this one
+        return case
+    return None
+
+
 def claim_case(case: ReviewCase, *, by: "User") -> None:
     """Raise ReviewClaimed when somebody has it already, ReviewClosed when it is closed."""
+    if case.state == ReviewCase.State.CLAIMED:
+        raise ReviewClaimed(review=case.public_id)
     try:
-        case.move(ReviewCase.State.CLAIMED, claimed_by=by)
+        _hand(case, ReviewCase.State.CLAIMED, "Claimed", to=by, by=by)
     except InvalidTransition as error:
         raise ReviewClaimed(review=case.public_id) from error
+
+
+def release_case(case: ReviewCase, *, by: "User") -> None:
+    """Give one's own case back to the queue. Raise InvalidTransition when `by` does not have it."""
+    if case.claimed_by != by:
+        raise InvalidTransition("Only who has claimed a review can release it.", review=case.public_id)
+    _hand(case, ReviewCase.State.OPEN, "Released", to=None, by=by)
+
+
+def escalate_case(case: ReviewCase, *, by: "User", reason: str) -> None:
+    """Ask for somebody more senior: nobody has the case until it is claimed again, or assigned."""
+    _hand(case, ReviewCase.State.ESCALATED, "Escalated", to=None, by=by, reason=reason)
+
+
+def assign_case(case: ReviewCase, *, to: "User", by: "User") -> None:
+    """Give the case to somebody, whoever has it now. Raise InvalidTransition when it has just changed hands."""
+    _hand(case, ReviewCase.State.CLAIMED, "Assigned", to=to, by=by)
 
 
 def close_case(case: ReviewCase, *, outcome: str, by: "User | None", note: str) -> ReviewCase:
@@ -102,11 +142,31 @@ def close_case(case: ReviewCase, *, outcome: str, by: "User | None", note: str) 
 
     Raise ReviewClosed when somebody was first: the first verdict stands.
     """
+    before = case.in_words
     closing = {"state": ReviewCase.State.CLOSED, "outcome": outcome, "closed_by": by, "note": note}
-    if not ReviewCase.objects.filter(pk=case.pk, state__in=CLOSABLE).update(closed_at=Now(), **closing):
-        raise ReviewClosed(review=case.public_id)
-    case.refresh_from_db()
+    with transaction.atomic():
+        if not ReviewCase.objects.filter(pk=case.pk, state__in=CLOSABLE).update(closed_at=Now(), **closing):
+            raise ReviewClosed(review=case.public_id)
+        case.refresh_from_db()
+        if by is not None:
+            _note_action(case, outcome.capitalize(), by=by, before=before, reason=note)
     return case
+
+
+def _hand(
+    case: ReviewCase, state: ReviewCase.State, what: str, *, to: "User | None", by: "User", reason: str = ""
+) -> None:
+    before = case.in_words
+    with transaction.atomic():
+        case.move(state, claimed_by=to)
+        _note_action(case, what, by=by, before=before, reason=reason)
+
+
+def _note_action(case: ReviewCase, what: str, *, by: "User", before: str, reason: str = "") -> None:
+    """Write down who did what, in the commit that does it; people read it in the case's history."""
+    because = f" {reason}" if reason else ""
+    message = f"{what}: {before} → {case.in_words}.{because}"
+    LogEntry.objects.log_actions(by.pk, [case], CHANGE, message, single_object=True)
 
 
 def add_list_entry(

@@ -26,6 +26,10 @@ class Office:
     def get(self, name: str, /, *arguments: object, **query: str) -> Any:
         return self._http.get(reverse(f"admin:{name}", args=arguments), query)
 
+    def follow(self, address: str) -> Any:
+        """Where a link of a page leads."""
+        return self._http.get(address)
+
     def post(self, name: str, /, *arguments: object, **form: object) -> Any:
         return self._http.post(reverse(f"admin:{name}", args=arguments), form, follow=True)
 

@@ -1,14 +1,18 @@
 """The orders' own part of the page of an order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from orders.admin.days import CreatedFilter
 from orders.admin.marks import Tone, address, badge, money
 from orders.admin.pages import Record, Table, section
-from orders.models import Order, OrderLine, Reservation, Shipment
+from orders.models import ACCESS_ALL_CLIENTS, Order, OrderLine, Reservation, Shipment
 
 STATUS_TONES: Final[Mapping[str, Tone]] = {
     Order.Status.OPEN: "quiet",
@@ -68,15 +72,32 @@ class Shipments(Table):
         return badge(shipment.status, "good" if shipment.status == Shipment.Status.SHIPPED else "quiet")
 
 
+class ClientFilter(admin.SimpleListFilter):
+    """The service accounts: asking the table whose orders there are would read all of it."""
+
+    title = "client"
+    parameter_name = "client"
+    MOST = 20
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        if not request.user.has_perm(ACCESS_ALL_CLIENTS):
+            return []
+        accounts = User.objects.filter(is_staff=False, is_superuser=False).order_by("username")
+        return accounts.values_list("username", "username")[: self.MOST]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(client__username=self.value()) if self.value() else queryset
+
+
 class OrderAdmin(Record):
     """Nothing about an order is edited in a form: money hangs on it."""
 
     client_path = "client"
     found_by: ClassVar[Mapping[str, str]] = {Order.PREFIX: "pk", Shipment.PREFIX: "shipments"}
     list_display = ("typed_id", "reference", "customer_email", "total", "state", "client", "created_at")
-    list_filter = ("status", "created_at")
+    list_filter = ("status", CreatedFilter, ClientFilter)
     list_select_related = ("client",)
-    search_fields = ("reference", "customer_email", "customer_id")
+    search_fields: ClassVar[Any] = ("reference", "customer_email", "customer_id")
     search_help_text = "The whole id, reference, e-mail address or customer id"
     fieldsets: ClassVar[Any] = [
         section(

@@ -4,19 +4,16 @@
 """
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 
-from orders.admin.marks import identifier, page_url
+from orders.admin.lists import CappedPaginator, KeysetChangeList, TypedChangeList
+from orders.admin.marks import identifier
 from orders.ids import parse_id
 from orders.models import ACCESS_ALL_CLIENTS
 
@@ -34,24 +31,6 @@ class ReadOnly:
         return False
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts only as far as people page: counting a table that grows for years would cost more than the page."""
-
-    CAP = 5_000
-
-    @cached_property
-    def count(self) -> int:
-        rows: models.QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[: self.CAP].count()
-
-
-class TypedChangeList(ChangeList):
-    """A list whose links carry typed ids."""
-
-    def url_for_result(self, result: models.Model) -> str:
-        return page_url(result)
-
-
 def section(title: str, names: str) -> tuple[str, dict[str, Any]]:
     """A fieldset; `names` are its fields, with blanks between."""
     return title, {"fields": names.split()}
@@ -61,8 +40,8 @@ class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """A list and a page of facts. People without `access_all_clients` see what is their own.
 
     `client_path` leads to the client a row belongs to; `found_by` maps the prefixes of typed ids to where they are
-    looked for; `search_fields` are matched exactly, so that an index can answer; `needs` names the permission without
-    which a field is left out.
+    looked for; `search_fields` are matched exactly, each by itself, so that an index can answer; `needs` names the
+    permission without which a field is left out.
     """
 
     client_path: ClassVar[str]
@@ -83,7 +62,7 @@ class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return identifier(row.public_id)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return TypedChangeList
+        return KeysetChangeList if tuple(self.get_ordering(request)) == ("-id",) else TypedChangeList
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -114,8 +93,9 @@ class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         for prefix, path in self.found_by.items():
             if found := parse_id(prefix, term):
                 return queryset.filter(**{path: found}), False
-        meant = reduce(or_, (models.Q(**{str(field): term}) for field in self.search_fields))
-        return queryset.filter(meant), False
+        rows = self.model._default_manager.order_by()
+        first, *others = (rows.filter(**{str(field): term}).values("pk") for field in self.search_fields)
+        return queryset.filter(pk__in=first.union(*others)), False
 
 
 class Table(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]

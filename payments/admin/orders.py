@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from fraud.models import Decision, ReviewCase
@@ -11,6 +12,8 @@ from orders.admin.marks import badge, in_words, link, money
 from orders.admin.orders import OrderAdmin
 from orders.admin.pages import Table, section
 from orders.models import Order
+from payments.admin import story
+from payments.admin.actions import OrderActions
 from payments.admin.charges import card_of
 from payments.admin.marks import DECISION_TONES, charge_badge, pretty, saga_badge
 from payments.admin.narrative import why
@@ -103,7 +106,7 @@ class Reviews(Table):
 
 
 @admin.register(Order)
-class OrderStoryAdmin(OrderAdmin):
+class OrderStoryAdmin(OrderActions, OrderAdmin):
     found_by: ClassVar[Mapping[str, str]] = {
         **OrderAdmin.found_by,
         SagaExecution.PREFIX: "sagas",
@@ -112,9 +115,19 @@ class OrderStoryAdmin(OrderAdmin):
         Decision.PREFIX: "decisions",
         ReviewCase.PREFIX: "reviews",
     }
-    search_help_text = "The whole id of the order or of anything about it, its reference, the customer's e-mail or id"
+    search_fields = (*OrderAdmin.search_fields, "charges__card_last4", "charges__gateway_reference")
+    search_help_text = (
+        "The whole id of the order or of anything about it, its reference, the customer's e-mail or id, "
+        "the card's last four, or the gateway's reference"
+    )
     fieldsets: ClassVar[Any] = [*OrderAdmin.fieldsets, section("Metadata", "client_metadata")]
     inlines: ClassVar[Any] = (*OrderAdmin.inlines, Charges, Sagas, Decisions, Reviews)
+
+    change_form_template = "admin/orders/order/change_form.html"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
+        context["timeline"] = story.of(context["original"], reader=request.user)
+        return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description="As the client gave it")
     def client_metadata(self, order: Order) -> SafeString | str:

@@ -11,13 +11,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fraud.models import Decision
+from orders.admin.days import CreatedFilter
 from orders.admin.marks import NOTHING, in_words, link, moment
 from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
 from payments.admin.charges import Refunds
 from payments.admin.marks import pretty, saga_badge
-from payments.admin.narrative import state_of, waiting_for, why
+from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.sagas import registry
 
@@ -37,6 +38,18 @@ class DefinitionFilter(admin.SimpleListFilter):
         return queryset.filter(definition=self.value()) if self.value() else queryset
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    title = "waiting for"
+    parameter_name = "waiting_for"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, in_words(name)) for name in WAITING_FOR]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        waiting = {"state": SagaExecution.State.WAITING, "waiting_for": self.value()}
+        return queryset.filter(**waiting) if self.value() else queryset
+
+
 @admin.register(SagaExecution)
 class SagaExecutionAdmin(Record):
     client_path = "order__client"
@@ -47,7 +60,7 @@ class SagaExecutionAdmin(Record):
         Refund.PREFIX: "refunds",
     }
     list_display = ("typed_id", "definition", "status", "order_link", "waits_for", "next_run", "updated_at")
-    list_filter = ("state", DefinitionFilter)
+    list_filter = ("state", DefinitionFilter, CreatedFilter, WaitingFilter)
     list_select_related = ("order", "charge", "idempotency_key")
     search_fields = ("business_key",)
     search_help_text = "The whole id of the saga, its order or its charge, or the business key"

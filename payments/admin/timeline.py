@@ -58,7 +58,7 @@ class CallView:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened; `since` is how long after the saga had begun."""
+    """One thing that happened; `since` is how long after the beginning, `about` a link to what it happened to."""
 
     at: datetime
     since: str
@@ -71,6 +71,7 @@ class Entry:
     facts: list[tuple[str, object]] = field(default_factory=list)
     calls: list[CallView] = field(default_factory=list)
     calls_left_out: int = 0
+    about: SafeString | str = ""
 
 
 def of(

@@ -53,6 +53,7 @@ class WebhookEvent(TypedModel):
                 name="webhook_due",
                 condition=Q(status__in=["received", "waiting_for_object"]),
             ),
+            models.Index(fields=["status", "-id"], name="webhook_by_status"),
         ]
 
     def __str__(self) -> str:

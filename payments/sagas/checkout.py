@@ -143,6 +143,15 @@ def settle_order(run: Run) -> None:
     is_cancelled = run.order.cancel_requested_at is not None
     end = _ENDS.get(run.saga.failure["code"], Order.Status.PAYMENT_FAILED)
     run.order.move(Order.Status.CANCELLED if is_cancelled else end)
+    _end_review(run)
+
+
+def _end_review(run: Run) -> None:
+    """Nobody is to be asked any more: a case that is still waiting would send people after nothing."""
+    decision_id = run.context.get("review")
+    case = ReviewCase.objects.waiting().filter(decision_id=decision_id).first() if decision_id else None
+    if case is not None:
+        screening.close_case(case, outcome="expired", by=None, note="The checkout ended before anybody decided.")
 
 
 CHECKOUT = registry.register(

@@ -1,14 +1,16 @@
 """What screening is tested with: orders, contexts, rulesets and decisions, each as plain as it may be."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.utils import timezone
 
 from fraud.engine import Mode
 from fraud.facts import Context, Stage
-from fraud.models import Decision, Rule, RuleSet
-from fraud.services import decide
+from fraud.models import Decision, ReviewCase, Rule, RuleSet
+from fraud.services import decide, open_case
 from orders.ids import new_id
 from orders.models import Order
 
@@ -65,3 +67,9 @@ def make_decision(order: Order | None = None, **fields: Any) -> Decision:
         **fields,
     }
     return decide(order or make_order(), **arguments)
+
+
+def make_case_without_checkout(**fields: Any) -> ReviewCase:
+    """A case of a decision that no saga waits for, due in a day."""
+    due_at = fields.pop("due_at", timezone.now() + timedelta(days=1))
+    return open_case(make_decision(**fields), due_at=due_at)

@@ -1,6 +1,9 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 from structlog.testing import capture_logs
 
 from fraud.engine import evaluate as judge
@@ -9,14 +12,19 @@ from fraud.facts import Context, ListKind, ListName, Ruling, Stage
 from fraud.models import Decision, ListEntry, ReviewCase, RuleSet
 from fraud.services import (
     add_list_entry,
+    assign_case,
     claim_case,
+    claim_next,
     close_case,
     decide,
+    escalate_case,
     evaluate,
     gather_velocity,
     load_active_ruleset,
     open_case,
+    release_case,
 )
+from orders.errors import InvalidTransition
 from tests.fraud.builders import activate_rules, make_context, make_decision, make_order, make_rule, make_user
 
 pytestmark = pytest.mark.django_db
@@ -282,6 +290,61 @@ class TestReviews:
         close_case(case, outcome="expired", by=None, note="")
 
         assert (case.state, case.outcome, case.closed_by) == ("closed", "expired", None)
+
+    def test_only_who_has_a_case_releases_it(self) -> None:
+        case, holder = self.make_case(), make_user()
+        claim_case(case, by=holder)
+
+        with pytest.raises(InvalidTransition):
+            release_case(case, by=make_user())
+        release_case(case, by=holder)
+
+        assert list(ReviewCase.objects.unclaimed()) == [case]
+
+    def test_a_page_that_is_out_of_date_takes_no_case_from_its_new_holder(self) -> None:
+        case, holder, other = self.make_case(), make_user(), make_user()
+        claim_case(case, by=holder)
+        stale = ReviewCase.objects.get(pk=case.pk)
+        assign_case(case, to=other, by=holder)
+
+        with pytest.raises(InvalidTransition):
+            release_case(stale, by=holder)
+        with pytest.raises(InvalidTransition):
+            assign_case(stale, to=holder, by=holder)
+
+        assert list(ReviewCase.objects.held_by(other)) == [case]
+
+    def test_an_escalated_case_is_nobodys_until_it_is_assigned(self) -> None:
+        case, senior = self.make_case(), make_user()
+        escalate_case(case, by=make_user(), reason="Too large for me.")
+        assert claim_next(ReviewCase.objects.all(), by=make_user()) is None
+
+        assign_case(case, to=senior, by=make_user())
+
+        assert (case.state, case.claimed_by) == ("claimed", senior)
+
+    def test_the_next_case_is_the_most_urgent_that_nobody_has(self) -> None:
+        now, person = timezone.now(), make_user()
+        later, sooner = (open_case(make_decision(), due_at=now + timedelta(hours=hours)) for hours in (2, 1))
+
+        taken = [claim_next(ReviewCase.objects.all(), by=person) for _ in range(3)]
+
+        assert taken == [sooner, later, None]
+
+    def test_what_people_do_is_written_down_and_what_time_does_is_not(self) -> None:
+        case, person = self.make_case(), make_user(username="ann")
+        claim_case(case, by=person)
+        escalate_case(case, by=person, reason="Too large for me.")
+        close_case(case, outcome="approved", by=person, note="Known customer.")
+        close_case(self.make_case(), outcome="expired", by=None, note="Nobody decided in time.")
+
+        told = [(entry.user.username, entry.change_message) for entry in LogEntry.objects.order_by("id")]
+
+        assert told == [
+            ("ann", "Claimed: open → claimed by ann."),
+            ("ann", "Escalated: claimed by ann → escalated. Too large for me."),
+            ("ann", "Approved: escalated → closed as approved. Known customer."),
+        ]
 
 
 class TestListEntries:

@@ -1,6 +1,7 @@
 import pytest
 
 from orders.models import Order
+from payments.models import ChargeAttempt
 from tests.office import Office
 from tests.orders.builders import make_order
 from tests.payments.builders import charge_of, run_checkout
@@ -38,6 +39,38 @@ def test_an_order_is_found_by_anything_about_it(office: Office, sandbox: Sandbox
 
     assert charge.order.public_id in html
     assert other.order.public_id not in html
+
+
+@pytest.mark.parametrize("term", ["{charge.card_last4}", "{charge.gateway_reference}"])
+def test_an_order_is_found_by_its_card_and_by_the_gateways_reference(
+    office: Office, sandbox: Sandbox, term: str
+) -> None:
+    charge, other = charge_of(run_checkout()), charge_of(run_checkout(None, "tok_mastercard"))
+
+    html = office.page("orders_order_changelist", q=term.format(charge=charge))
+
+    assert charge.order.public_id in html
+    assert other.order.public_id not in html
+
+
+def test_an_order_tried_twice_with_one_card_is_found_once(office: Office, sandbox: Sandbox) -> None:
+    order = make_order()
+    for _ in range(2):
+        charge = charge_of(run_checkout(Order.objects.get(pk=order.pk), "tok_declined"))
+    ChargeAttempt.objects.update(card_last4="0002")
+
+    html = office.page("orders_order_changelist", q="0002")
+
+    assert charge.order_id == order.pk
+    assert html.count(f"/{order.public_id}/change/") == 1
+
+
+def test_a_search_finds_no_other_clients_orders(sandbox: Sandbox) -> None:
+    charge = charge_of(run_checkout())
+
+    assert charge.order.public_id not in Office("orders.view_order").page(
+        "orders_order_changelist", q=charge.gateway_reference
+    )
 
 
 def test_an_order_that_was_tried_often_takes_no_more_queries(office: Office, sandbox: Sandbox) -> None:

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 from pytest_django import Settings
 
 from fraud.models import ReviewCase
 from fraud.services import close_case
+from orders.models import Order
 from payments.models import SagaExecution
 from tests.orders.builders import make_order
 from tests.payments.builders import (
@@ -132,6 +134,16 @@ class TestReview:
         case = ReviewCase.objects.get(order_id=saga.order_id)
         assert (case.state, case.outcome, saga.failure["code"]) == ("closed", "expired", "fraud_blocked")
         assert_nothing_was_taken(sandbox, saga)
+
+    def test_nobody_is_asked_about_an_order_that_was_cancelled_meanwhile(self, sandbox: Sandbox) -> None:
+        saga = self.in_review()
+        Order.objects.filter(pk=saga.order_id).update(cancel_requested_at=Now())
+
+        saga = advance(saga)
+
+        case = ReviewCase.objects.get(order_id=saga.order_id)
+        assert (order_of(saga).status, charge_of(saga).status) == ("cancelled", "voided")
+        assert (case.state, case.outcome) == ("closed", "expired")
 
     def test_after_the_charge_the_parcel_leaves_and_the_case_stays_open(
         self, sandbox: Sandbox, settings: Settings
