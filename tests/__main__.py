@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from config.supervisor import end_with_parent
+from tests.browser import programs
 from tests.services import Service, ServiceError, postgresql, redis_server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -51,17 +52,19 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
 
 
 def _legs(options: argparse.Namespace, services: ExitStack) -> dict[str, dict[str, str]]:
-    """Name each run to make, and the addresses in its environment."""
+    """Name each run to make, and what is added to its environment."""
+    _report_browser()
     legs: dict[str, dict[str, str]] = {} if options.postgresql else {"SQLite": {}}
+    has_looked = {programs.HAS_LOOKED: "1"} if legs else {}
     if options.sqlite:
         return legs
     database = services.enter_context(postgresql(os.environ))
     redis = services.enter_context(redis_server(os.environ)) if database else None
     _report(database, redis, is_database_required=options.postgresql or _is_ci())
     if database and redis:
-        legs["PostgreSQL and Redis"] = {"DATABASE_URL": database.url, "REDIS_URL": redis.url}
+        legs["PostgreSQL and Redis"] = {"DATABASE_URL": database.url, "REDIS_URL": redis.url, **has_looked}
     elif database:
-        legs["PostgreSQL"] = {"DATABASE_URL": database.url}
+        legs["PostgreSQL"] = {"DATABASE_URL": database.url, **has_looked}
     return legs
 
 
@@ -73,6 +76,13 @@ def _report(database: Service | None, redis: Service | None, *, is_database_requ
         print(f"Redis: {redis.origin if redis else 'not found (no TEST_REDIS_URL, no redis-server)'}", flush=True)
     if _is_ci() and not redis:
         raise ServiceError("Redis is required here: set TEST_REDIS_URL or install redis-server")
+
+
+def _report_browser() -> None:
+    found = programs.find()
+    print(f"Browser: {found.browser if found else programs.MISSING}", flush=True)
+    if _is_ci() and not found:
+        raise ServiceError("A browser is required here: install chromium and chromium-driver")
 
 
 def _is_ci() -> bool:

@@ -35,11 +35,12 @@ class Stack:
         port, sandbox_port = _free_ports()
         self.url = f"http://{HOST}:{port}"
         self.sandbox_url = f"http://{HOST}:{sandbox_port}"
+        self.database = folder / "paydesk.sqlite3"
         self._log = folder / "stack.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = _blank_environment() | {
             "APP_ENV": "dev",
-            "DATABASE_URL": f"sqlite:///{folder / 'paydesk.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{self.database}",
             "SANDBOX_JOURNAL": str(folder / "sandbox.sqlite3"),
             "SANDBOX_GATEWAY_URL": self.sandbox_url,
             "PORT": str(port),

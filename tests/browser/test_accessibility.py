@@ -1,0 +1,47 @@
+"""No page keeps out people who use a screen reader, a keyboard, or need contrast."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fraud.models import ReviewCase
+from payments.models import SagaExecution
+from tests.browser.axe import grave_faults
+from tests.browser.desk import Desk
+from tests.orders.builders import make_order
+from tests.payments.builders import order_of, run_checkout
+from tests.sandbox import Sandbox
+
+PAGES: dict[str, Callable[[SagaExecution], str]] = {
+    "dashboard": lambda saga: "/admin/",
+    "list of orders": lambda saga: "/admin/orders/order/",
+    "order": lambda saga: f"/admin/orders/order/{order_of(saga).public_id}/change/",
+    "list of sagas": lambda saga: "/admin/payments/sagaexecution/",
+    "saga": lambda saga: f"/admin/payments/sagaexecution/{saga.public_id}/change/",
+    "list of charges": lambda saga: "/admin/payments/chargeattempt/",
+    "queue of reviews": lambda saga: "/admin/fraud/reviewcase/",
+    "review": lambda saga: f"/admin/fraud/reviewcase/{ReviewCase.objects.get().public_id}/change/",
+}
+
+
+def assert_accessible(desk: Desk) -> None:
+    assert desk.faults() == []
+    assert grave_faults(desk.browser) == []
+    desk.faults()  # axe-core tries out styles in the page, and the policy stops it
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_nothing_serious_on_a_page_of_the_back_office(page: str, desk: Desk, sandbox: Sandbox) -> None:
+    saga = run_checkout(make_order(postal_code="99999"), "tok_refund_fails")
+    run_checkout(payment_method="tok_avs_partial")
+    desk.sit_down("Operator")
+
+    desk.open(PAGES[page](saga))
+
+    assert_accessible(desk)
+
+
+def test_axe_finds_nothing_serious_on_the_page_to_sign_in(desk: Desk) -> None:
+    desk.open("/admin/login/")
+
+    assert_accessible(desk)
