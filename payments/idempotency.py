@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
+import structlog
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -76,7 +77,10 @@ class Idempotency:
 
         Raise IdempotencyInFlightError when another request with the same key was faster.
         """
-        row = IdempotencyKey(client_id=self._client_id, key=self._key, fingerprint=self._fingerprint)
+        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+        row = IdempotencyKey(
+            client_id=self._client_id, key=self._key, fingerprint=self._fingerprint, request_id=request_id
+        )
         with transaction.atomic():
             try:
                 row.save(force_insert=True)

@@ -34,11 +34,11 @@ class IdempotencyKeyAdmin(Record):
     list_display = ("key", "client", "settled", "saga_link", "created_at", "frozen_at")
     list_filter = (SettledFilter, "created_at")
     list_select_related = ("client", "saga")
-    search_fields = ("key",)
-    search_help_text = "The whole key, or the id of the saga it began"
+    search_fields = ("key", "request_id")
+    search_help_text = "The whole key, the request's id, or the id of the saga it began"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
     fieldsets: ClassVar[Any] = [
-        section("Request", "key client settled saga_link created_at frozen_at fingerprint"),
+        section("Request", "key client request_id settled saga_link created_at frozen_at fingerprint"),
         section("Stored answer", "stored_headers stored_answer"),
     ]
 

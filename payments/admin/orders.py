@@ -115,10 +115,15 @@ class OrderStoryAdmin(OrderActions, OrderAdmin):
         Decision.PREFIX: "decisions",
         ReviewCase.PREFIX: "reviews",
     }
-    search_fields = (*OrderAdmin.search_fields, "charges__card_last4", "charges__gateway_reference")
+    search_fields = (
+        *OrderAdmin.search_fields,
+        "charges__card_last4",
+        "charges__gateway_reference",
+        "sagas__idempotency_key__request_id",
+    )
     search_help_text = (
         "The whole id of the order or of anything about it, its reference, the customer's e-mail or id, "
-        "the card's last four, or the gateway's reference"
+        "the card's last four, the gateway's reference, or a request's id"
     )
     fieldsets: ClassVar[Any] = [*OrderAdmin.fieldsets, section("Metadata", "client_metadata")]
     inlines: ClassVar[Any] = (*OrderAdmin.inlines, Charges, Sagas, Decisions, Reviews)

@@ -11,6 +11,7 @@ class IdempotencyKey(models.Model):
     client = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 over method, path, query and canonical body.")
+    request_id = models.CharField(max_length=128, blank=True, help_text="The X-Request-ID of the first use.")
     status = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status, once the answer is frozen.")
     headers = models.JSONField(default=dict)
     answer = models.BinaryField(default=b"")
@@ -21,7 +22,10 @@ class IdempotencyKey(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["client", "key"], name="one_use_per_client_and_key"),
         ]
-        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_by_age")]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="idempotency_key_by_age"),
+            models.Index(fields=["request_id"], name="idempotency_key_by_request"),
+        ]
 
     def __str__(self) -> str:
         return self.key

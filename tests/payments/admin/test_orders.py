@@ -4,7 +4,7 @@ from orders.models import Order
 from payments.models import ChargeAttempt
 from tests.office import Office
 from tests.orders.builders import make_order
-from tests.payments.builders import charge_of, run_checkout
+from tests.payments.builders import Api, charge_of, run_checkout
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +63,18 @@ def test_an_order_tried_twice_with_one_card_is_found_once(office: Office, sandbo
 
     assert charge.order_id == order.pk
     assert html.count(f"/{order.public_id}/change/") == 1
+
+
+def test_an_order_is_found_by_the_id_of_the_request_that_paid_for_it(office: Office, sandbox: Sandbox) -> None:
+    api = Api()
+    order, other = api.order(), api.order()
+    answer = api.checkout(order, prefer="respond-async")
+    api.checkout(other, prefer="respond-async")
+
+    html = office.page("orders_order_changelist", q=answer.headers["X-Request-ID"])
+
+    assert order.public_id in html
+    assert other.public_id not in html
 
 
 def test_a_search_finds_no_other_clients_orders(sandbox: Sandbox) -> None:
