@@ -73,28 +73,33 @@ class Desk:
 
     def click(self, text: str) -> None:
         """The first thing of this text that can be clicked."""
-        self._shown(text, lambda: self._clickable(text)).click()
+        self._act(text, lambda: self._clickable(text), WebElement.click)
 
     def can_click(self, text: str) -> bool:
-        return any(element.is_displayed() for element in self._clickable(text))
+        """On the page as it is now, once it stands still."""
+        seen: list[bool] = self._eventually(lambda: [any(each.is_displayed() for each in self._clickable(text))])
+        return seen[0]
 
     def fill(self, label: str, value: str) -> None:
         """The field that a screen reader would call so, first of all."""
-        field = self._shown(label, lambda: self._fields(label))
-        if field.tag_name != "select":
-            field.clear()
-        field.send_keys(value)
+
+        def write(field: WebElement) -> None:
+            if field.tag_name != "select":
+                field.clear()
+            field.send_keys(value)
+
+        self._act(label, lambda: self._fields(label), write)
 
     def open_list(self, name: str) -> None:
         """From the dashboard."""
         self.open()
         path = f'//th//a[normalize-space()="{name}"]'
-        self._shown(name, lambda: self.browser.find_elements(By.XPATH, path)).click()
+        self._act(name, lambda: self.browser.find_elements(By.XPATH, path), WebElement.click)
 
     def follow(self, text: str) -> None:
         """A link, or a thing to unfold, that says this among other things."""
         path = f'//*[self::a or self::summary][contains(normalize-space(), "{text}")]'
-        self._shown(text, lambda: self.browser.find_elements(By.XPATH, path)).click()
+        self._act(text, lambda: self.browser.find_elements(By.XPATH, path), WebElement.click)
 
     def search(self, text: str) -> None:
         self.fill("Search", text)
@@ -156,10 +161,16 @@ class Desk:
         fields = self.browser.find_elements(By.CSS_SELECTOR, FILLED)
         return [each for each in fields if each.accessible_name.startswith(label)]
 
-    def _shown(self, name: str, find: Callable[[], list[WebElement]]) -> WebElement:
-        shown: WebElement | None = self._eventually(lambda: next((e for e in find() if e.is_displayed()), None))
-        assert shown is not None, f"there is no {name!r} on {self.path}, which says:\n{self.text}"
-        return shown
+    def _act(self, name: str, find: Callable[[], list[WebElement]], act: Callable[[WebElement], None]) -> None:
+        """Do it to the first one shown; found and lost again because its page went, it is looked for anew."""
+
+        def attempt() -> bool:
+            shown = next((element for element in find() if element.is_displayed()), None)
+            if shown is not None:
+                act(shown)
+            return shown is not None
+
+        assert self._eventually(attempt), f"there is no {name!r} on {self.path}, which says:\n{self.text}"
 
     def _eventually(self, look: Callable[[], Any]) -> Any:
         """What is seen once there is something, or None: a page may be replaced while it is looked at."""
