@@ -141,11 +141,14 @@ def _of_charges(charges: Charges) -> list[Figure]:
 
 
 def _of_refunds(user: "User | AnonymousUser", start: datetime) -> list[Figure]:
-    rows = visible(Refund.objects.filter(pk__gte=first_id(start)), user, "charge__order__client").order_by()
+    """Money that went back; what a gateway refused, or has not done yet, is none."""
+    given_back = Refund.objects.filter(pk__gte=first_id(start), status=Refund.Status.SUCCEEDED)
+    rows = visible(given_back, user, "charge__order__client").order_by()
     sums = list(rows.values_list("currency").annotate(Sum("amount_minor"), Count("pk")))
     total = sum(count for _currency, _amount, count in sums)
     note = ", ".join(money(amount, currency) for currency, amount, _count in sorted(sums))
-    return [Figure("Refunds", f"{total:,}", listing("payments_refund", created="today"), note or "none asked for")]
+    url = listing("payments_refund", created="today", status__exact=Refund.Status.SUCCEEDED.value)
+    return [Figure("Refunds", f"{total:,}", url, note or "nothing went back")]
 
 
 def _of_screening(user: "User | AnonymousUser", start: datetime) -> list[Figure]:

@@ -102,11 +102,16 @@ class OrderAdmin(Record):
     fieldsets: ClassVar[Any] = [
         section(
             "Order",
-            "state total paid client reference checkout_number cancel_requested_at created_at updated_at",
+            "state total paid client_name reference checkout_number cancel_requested_at created_at updated_at",
         ),
         section("Customer", "customer_email customer_id billing_address shipping_address"),
     ]
     inlines: ClassVar[Any] = (Lines, Reservations, Shipments)
+
+    @admin.display(description="Client")
+    def client_name(self, order: Order) -> str:
+        """By name alone: the account's own page is for those who manage accounts."""
+        return order.client.get_username()
 
     @admin.display(description="Total")
     def total(self, order: Order) -> str:

@@ -1,6 +1,7 @@
 """What a person may do to an order: give money back, or cancel it. A GET asks, a POST does, once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 from uuid import uuid4
@@ -11,6 +12,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,6 +24,8 @@ from orders.money import Money, exponent
 from payments import services
 from payments.models import ChargeAttempt, IdempotencyKey, Refund
 
+JUST_NOW = timedelta(minutes=15)
+"""A refund of the same amount within this time has to be confirmed."""
 MAY_REFUND = "payments.add_refund"
 MAY_CANCEL = "orders.change_order"
 
@@ -36,11 +40,14 @@ class ReasonForm(forms.Form):
 class RefundForm(ReasonForm):
     """An amount in major units, up to what the charge still holds."""
 
-    field_order = ("amount", "reason")
+    field_order = ("amount", "reason", "again")
 
     def __init__(self, *args: Any, charge: ChargeAttempt, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._digits = exponent(charge.currency)
+        self._just_now = _given_back_just_now(charge)
+        if self._just_now:
+            self.fields["again"] = forms.BooleanField(label="Yes, once more", required=False)
         self.fields["amount"] = forms.DecimalField(
             label=f"Amount in {charge.currency}",
             min_value=Decimal(1).scaleb(-self._digits),
@@ -49,6 +56,13 @@ class RefundForm(ReasonForm):
             help_text=f"At most {money(charge.refundable_minor, charge.currency)}, all that is left.",
         )
         self.order_fields(self.field_order)
+
+    def clean(self) -> dict[str, Any]:
+        """The same amount as a moment ago is meant so, or is a form that a browser has brought back."""
+        data = super().clean() or self.cleaned_data
+        if "amount" in data and self.amount_minor in self._just_now and not data.get("again"):
+            self.add_error("again", "This very amount went back a moment ago. Tick this to give it back once more.")
+        return data
 
     @property
     def amount_minor(self) -> int:
@@ -87,6 +101,8 @@ class OrderActions:
         if charge is None:
             self.message_user(request, "There is nothing to give back on this order.", messages.WARNING)
             return HttpResponseRedirect(page_url(order))
+        if IdempotencyKey.objects.filter(client=_person(request), key=_key(request.POST.get("once"))).exists():
+            return self._sent_twice(request, order)
         form = RefundForm(request.POST or None, charge=charge, initial=_initial(charge))
         if request.method == "POST" and form.is_valid():
             return self._done(request, order, lambda: self._give_back(request, order, charge, form))
@@ -129,7 +145,11 @@ class OrderActions:
         except DomainError as error:
             self.message_user(request, error.detail, messages.ERROR)
         except IntegrityError:
-            self.message_user(request, "This was sent twice; it is done once.", messages.WARNING)
+            return self._sent_twice(request, order)
+        return HttpResponseRedirect(page_url(order))
+
+    def _sent_twice(self, request: HttpRequest, order: Order) -> HttpResponse:
+        self.message_user(request, "This was sent twice; it is done once.", messages.WARNING)
         return HttpResponseRedirect(page_url(order))
 
     def _give_back(self, request: HttpRequest, order: Order, charge: ChargeAttempt, form: RefundForm) -> str:
@@ -162,6 +182,11 @@ def _person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
+def _key(once: object) -> str:
+    """The idempotency key behind a form."""
+    return f"admin:{once}"
+
+
 def _initial(charge: ChargeAttempt | None = None) -> dict[str, Any]:
     amount = {"amount": Money(charge.refundable_minor, charge.currency).amount} if charge else {}
     return {"once": uuid4().hex, **amount}
@@ -170,6 +195,12 @@ def _initial(charge: ChargeAttempt | None = None) -> dict[str, Any]:
 def _refundable(order: Order) -> ChargeAttempt | None:
     captured = ChargeAttempt.objects.filter(order=order, status=ChargeAttempt.Status.CAPTURED).order_by("-id")
     return next((charge for charge in captured if charge.refundable_minor > 0), None)
+
+
+def _given_back_just_now(charge: ChargeAttempt) -> set[int]:
+    """The amounts of the last minutes' refunds, in minor units, but for those that failed."""
+    recent = charge.refunds.exclude(status=Refund.Status.FAILED).filter(created_at__gt=Now() - JUST_NOW)
+    return set(recent.values_list("amount_minor", flat=True))
 
 
 def _links(request: HttpRequest, order: Order) -> list[tuple[str, str]]:

@@ -94,7 +94,7 @@ class ChargeAttemptAdmin(Record):
         SagaExecution.PREFIX: "saga",
         Refund.PREFIX: "refunds",
     }
-    list_display = ("typed_id", "order_link", "amount", "state", "card", "gateway", "created_at")
+    list_display = ("typed_id", "order_link", "amount", "state", "declined_for", "card", "gateway", "created_at")
     list_filter = ("status", GatewayFilter, CreatedFilter, DeclineFilter)
     list_select_related = ("order", "saga")
     search_fields = ("gateway_reference", "card_last4")
@@ -109,6 +109,10 @@ class ChargeAttemptAdmin(Record):
         ),
     ]
     inlines = (Refunds, Outcomes, Postings)
+
+    @admin.display(description="Declined for")
+    def declined_for(self, charge: ChargeAttempt) -> str:
+        return in_words(charge.decline_code) or NOTHING
 
     @admin.display(description="Order")
     def order_link(self, charge: ChargeAttempt) -> SafeString | str:

@@ -73,6 +73,19 @@ def test_a_form_sent_twice_acts_once(operator: Office, charge: ChargeAttempt) ->
     assert Refund.objects.count() == LogEntry.objects.count() == 1
 
 
+def test_the_same_amount_a_moment_later_has_to_be_confirmed(operator: Office, charge: ChargeAttempt) -> None:
+    act(operator, "refund", charge.order, amount="5.00")
+
+    again = act(operator, "refund", charge.order, amount="5.00")
+    assert (again.status_code, "a moment ago" in again.content.decode()) == (400, True)
+    assert Refund.objects.count() == 1
+
+    act(operator, "refund", charge.order, amount="5.00", again="on")
+    act(operator, "refund", charge.order, amount="4.00")
+    charge.refresh_from_db()
+    assert charge.refunded_minor == 14_00
+
+
 def test_a_refund_the_gateway_refuses_says_so(operator: Office, sandbox: Sandbox) -> None:
     charge = charge_of(run_checkout(payment_method="tok_refund_fails"))
 
