@@ -14,9 +14,14 @@ from config import time_zones
 class BackOffice(admin.AdminSite):
     site_header = site_title = "Paydesk"
     index_title = "Back office"
+    site_url = None  # there is no other site to view
 
     def get_urls(self) -> list[Any]:
-        return [path("time-zone/", self.admin_view(self.time_zone), name="time_zone"), *super().get_urls()]
+        own = [
+            path("find/", self.admin_view(self.find), name="find"),
+            path("time-zone/", self.admin_view(self.time_zone), name="time_zone"),
+        ]
+        return [*own, *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "time_zone": timezone.get_current_timezone_name()}
@@ -26,6 +31,12 @@ class BackOffice(admin.AdminSite):
 
         shown = {"dashboard": dashboard.of(request.user, now=timezone.now())}
         return super().index(request, {**shown, **(extra_context or {})})
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Where the box at the top of every page leads."""
+        from config import finding  # needs the apps' pages, as the dashboard does
+
+        return finding.lead(self, request, request.GET.get("q", "").strip())
 
     def time_zone(self, request: HttpRequest) -> HttpResponse:
         """The page on which people choose in which zone they read times."""

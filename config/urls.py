@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
@@ -19,6 +20,7 @@ v1: list[URLPattern | URLResolver] = [
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}paydesk/icon.svg"), name="favicon"),
     path("v1/", RedirectView.as_view(pattern_name="docs"), name="v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

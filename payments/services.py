@@ -144,6 +144,13 @@ def attach(saga: SagaExecution) -> None:
         engine.advance(saga.pk, owner=f"{INLINE}{uuid4()}", should_stop=lambda: monotonic() > until)
 
 
+def carry_on_order(order: Order) -> None:
+    """Carry on whatever of this order is due and in nobody's hands, while a person waits for the page."""
+    until = monotonic() + settings.CHECKOUT_WAIT_SECONDS
+    for saga_id in SagaExecution.objects.due(registry.versions()).filter(order=order).values_list("pk", flat=True):
+        engine.advance(saga_id, owner=f"{INLINE}{uuid4()}", should_stop=lambda: monotonic() > until)
+
+
 def nudge(saga: SagaExecution) -> None:
     """Tell a worker over the broker, if there is one, once this commits. A sweep would find the saga anyway."""
     if settings.CELERY_BROKER_URL:

@@ -27,12 +27,12 @@ class Dashboard:
 def of(user: "User | AnonymousUser", *, now: datetime) -> Dashboard:
     days = money.last_days(now)
     checkouts = money.checkouts(user, days)
-    charges = money.charges_since(user, days[-1])
+    declined_today = money.declined_since(user, days[-1])
     declined = money.declined_since(user, days[0])
     return Dashboard(
-        queues=[*queues.reviews(user, now), *queues.sagas(user, now), *queues.webhooks(user, now)],
-        today=money.today(user, checkouts, charges, days[-1]),
-        declines_today=money.declines(charges),
+        queues=[figure for queue in queues.ALL for figure in queue(user, now)],
+        today=money.today(user, checkouts, declined_today, days[-1]),
+        declines_today=money.declines(declined_today),
         checkouts=charts.columns(checkouts) if checkouts is not None else None,
         declines=charts.bars(declined) if declined is not None else None,
     )

@@ -4,15 +4,16 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from django.db.models import Case, Count, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, Sum, Value, When
+from django.utils.translation import ngettext
 
 from config.dashboard.figures import Figure, listing, visible
 from fraud.models import Decision
 from orders.admin.days import day_start, first_id
 from orders.admin.marks import in_words, money
-from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.models import ChargeAttempt, LedgerPosting, Refund, SagaExecution
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -44,17 +45,6 @@ class DayOfCheckouts:
         return round(100 * self.succeeded / ended) if ended else None
 
 
-@dataclass(frozen=True, slots=True)
-class Charges:
-    """Charges begun in a span of time."""
-
-    captured: Mapping[str, int]
-    """Minor units by currency."""
-    captured_count: int
-    declined: Mapping[str, int]
-    """How many by the reason."""
-
-
 def last_days(now: datetime) -> Sequence[datetime]:
     """Their beginnings, today's last."""
     return [day_start(now, days_ago=days) for days in reversed(range(DAYS))]
@@ -78,43 +68,24 @@ def _day(start: datetime, counts: Counter[str]) -> DayOfCheckouts:
     return DayOfCheckouts(start, succeeded, failed, counts.total() - succeeded - failed)
 
 
-def charges_since(user: "User | AnonymousUser", start: datetime) -> Charges | None:
-    """None when the person may not see charges."""
-    if not user.has_perm("payments.view_chargeattempt"):
-        return None
-    captured: Counter[str] = Counter()
-    declined: Counter[str] = Counter()
-    count_captured = 0
-    rows = _charges(user, start).filter(status__in=(Status.CAPTURED, Status.DECLINED))
-    sums = rows.values_list("status", "currency", "decline_code").annotate(Sum("captured_minor"), Count("pk"))
-    for status, currency, code, amount, count in sums:
-        if status == Status.DECLINED:
-            declined[code] += count
-        else:
-            captured[currency] += amount
-            count_captured += count
-    return Charges(captured, count_captured, declined)
-
-
 def declined_since(user: "User | AnonymousUser", start: datetime) -> Mapping[str, int] | None:
+    """How many of the charges begun since then were declined, by the reason; None when the person may not see them."""
     if not user.has_perm("payments.view_chargeattempt"):
         return None
-    rows = _charges(user, start).filter(status=Status.DECLINED).values_list("decline_code")
-    return dict(rows.annotate(Count("pk")))
-
-
-def _charges(user: "User | AnonymousUser", start: datetime) -> QuerySet[Any]:
-    return visible(ChargeAttempt.objects.filter(pk__gte=first_id(start)), user, "order__client").order_by()
+    declined = ChargeAttempt.objects.filter(pk__gte=first_id(start), status=Status.DECLINED)
+    rows = visible(declined, user, "order__client").order_by()
+    return dict(rows.values_list("decline_code").annotate(Count("pk")))
 
 
 def today(
     user: "User | AnonymousUser",
     checkouts: Sequence[DayOfCheckouts] | None,
-    charges: Charges | None,
+    declined: Mapping[str, int] | None,
     start: datetime,
 ) -> list[Figure]:
     figures = _of_checkouts(checkouts[-1]) if checkouts else []
-    figures += _of_charges(charges) if charges else []
+    figures += _of_captures(user, start) if user.has_perm("payments.view_ledgerposting") else []
+    figures += _of_declines(declined) if declined is not None else []
     figures += _of_refunds(user, start) if user.has_perm("payments.view_refund") else []
     return figures + (_of_screening(user, start) if user.has_perm("fraud.view_decision") else [])
 
@@ -131,13 +102,23 @@ def _of_checkouts(day: DayOfCheckouts) -> list[Figure]:
     ]
 
 
-def _of_charges(charges: Charges) -> list[Figure]:
-    url = listing("payments_chargeattempt", created="today", status__exact=Status.CAPTURED.value)
-    amounts = [money(amount, currency) for currency, amount in sorted(charges.captured.items())] or ["0"]
-    note = f"{charges.captured_count:,} charges of today" + (" in all" if len(amounts) > 1 else "")
-    captured = [Figure("Captured", amount, url, note) for amount in amounts]
-    declined = listing("payments_chargeattempt", created="today", status__exact=Status.DECLINED.value)
-    return [*captured, Figure("Declined", f"{sum(charges.declined.values()):,}", declined, "by the card's issuer")]
+def _of_captures(user: "User | AnonymousUser", start: datetime) -> list[Figure]:
+    """Money taken, whenever its charge was begun: a number for each currency."""
+    taken = LedgerPosting.objects.filter(kind=LedgerPosting.Kind.CAPTURE, posted_at__gte=start)
+    rows = visible(taken, user, "charge__order__client").order_by()
+    sums = sorted(rows.values_list("currency").annotate(Sum("amount_minor"), Count("pk")))
+    query = {"kind__exact": LedgerPosting.Kind.CAPTURE.value, "posted_at__gte": start.isoformat(" ")}
+    url = listing("payments_ledgerposting", **query)
+    shown = [(money(amount, currency), count) for currency, amount, count in sums] or [("0", 0)]
+    return [
+        Figure("Captured", amount, url, f"in {count:,} {ngettext('capture', 'captures', count)}")
+        for amount, count in shown
+    ]
+
+
+def _of_declines(declined: Mapping[str, int]) -> list[Figure]:
+    url = listing("payments_chargeattempt", created="today", status__exact=Status.DECLINED.value)
+    return [Figure("Declined", f"{sum(declined.values()):,}", url, "by the card's issuer")]
 
 
 def _of_refunds(user: "User | AnonymousUser", start: datetime) -> list[Figure]:
@@ -158,11 +139,10 @@ def _of_screening(user: "User | AnonymousUser", start: datetime) -> list[Figure]
     return [Figure("Blocked", f"{count:,}", listing("fraud_decision", **query), "by the fraud rules")]
 
 
-def declines(charges: Charges | None) -> list[Figure]:
-    found = charges.declined if charges else {}
+def declines(declined: Mapping[str, int] | None) -> list[Figure]:
     return [
         Figure(in_words(code or "no reason given"), f"{count:,}", declined_url(code, created="today"))
-        for code, count in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+        for code, count in sorted((declined or {}).items(), key=lambda pair: (-pair[1], pair[0]))
     ]
 
 

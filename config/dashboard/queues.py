@@ -8,6 +8,7 @@ from django.db.models import Q
 from config.dashboard.figures import Figure, Tally, age, listing, span, tallies, visible
 from fraud.models import ReviewCase
 from orders.admin.marks import Tone
+from orders.models import Order
 from payments.models import SagaExecution, WebhookEvent
 
 if TYPE_CHECKING:
@@ -57,14 +58,32 @@ def sagas(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
     }
     found = tallies(rows, kinds, at="updated_at")
     return [
-        _saga("Sagas that need attention", found["attention"], now, state__exact=State.NEEDS_ATTENTION.value),
-        _saga("Failed compensations", found["failed"], now, state__exact=State.FAILED_COMPENSATION.value),
-        _saga("Outcomes not known", found["unknown"], now, waiting_for="unknown_outcome"),
+        _saga("Sagas: needs attention", found["attention"], now, state__exact=State.NEEDS_ATTENTION.value),
+        _saga("Sagas: failed compensation", found["failed"], now, state__exact=State.FAILED_COMPENSATION.value),
+        _saga("Sagas: unknown outcome", found["unknown"], now, waiting_for="unknown_outcome"),
     ]
 
 
 def _saga(label: str, tally: Tally, now: datetime, **query: object) -> Figure:
     return _figure(label, tally, listing("payments_sagaexecution", **query), age(tally, now), "alarm")
+
+
+def orders(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
+    """For those who see no sagas: an order stands where its saga does."""
+    if not user.has_perm("orders.view_order") or user.has_perm("payments.view_sagaexecution"):
+        return []
+    stuck = Order.Status.NEEDS_ATTENTION
+    rows = visible(Order.objects.filter(status=stuck), user, "client")
+    tally = tallies(rows, {"stuck": Q(status=stuck)}, at="updated_at")["stuck"]
+    return [
+        _figure(
+            "Orders: needs attention",
+            tally,
+            listing("orders_order", status__exact=stuck.value),
+            age(tally, now),
+            "alarm",
+        )
+    ]
 
 
 def webhooks(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
@@ -79,3 +98,6 @@ def webhooks(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
 
 def _figure(label: str, tally: Tally, url: str, note: str, tone: Tone) -> Figure:
     return Figure(label, f"{tally.count:,}", url, note or "nothing waits", tone if tally.count else "quiet")
+
+
+ALL = (reviews, sagas, orders, webhooks)

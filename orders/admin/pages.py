@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from orders.admin.lists import CappedPaginator, KeysetChangeList, TypedChangeList
 from orders.admin.marks import identifier
@@ -60,6 +61,11 @@ class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="Id")
     def typed_id(self, row: Any) -> SafeString:
         return identifier(row.public_id)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Called after what is in it; "Select … to view" says nothing."""
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return KeysetChangeList if tuple(self.get_ordering(request)) == ("-id",) else TypedChangeList

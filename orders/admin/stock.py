@@ -57,6 +57,9 @@ class StockItemAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_readonly_fields(self, request: HttpRequest, obj: StockItem | None = None) -> Any:
         return ("sku", "available") if obj else ()
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Stock", **(extra_context or {})})
+
     def save_model(self, request: HttpRequest, obj: StockItem, form: Any, change: bool) -> None:
         """Raise OutOfStock when less than nothing, or more than can be counted, would be left."""
         if not change:

@@ -23,6 +23,7 @@ from orders.models import Order
 from orders.money import Money, exponent
 from payments import services
 from payments.models import ChargeAttempt, IdempotencyKey, Refund
+from payments.models.idempotency import FORM
 
 JUST_NOW = timedelta(minutes=15)
 """A refund of the same amount within this time has to be confirmed."""
@@ -157,9 +158,7 @@ class OrderActions:
         reason = form.cleaned_data["reason"]
         with transaction.atomic():
             once = f"admin:{form.cleaned_data['once']}"
-            key = IdempotencyKey.objects.create(
-                client=_person(request), key=once, fingerprint="a form of the back office"
-            )
+            key = IdempotencyKey.objects.create(client=_person(request), key=once, fingerprint=FORM)
             run = services.start_refund(charge, amount_minor=form.amount_minor, reason=reason, key=key, is_inline=True)
             self.log_change(request, order, f"Refund of {amount} asked for: {reason}")
         services.carry_on(run)
@@ -172,6 +171,8 @@ class OrderActions:
         with transaction.atomic():
             services.cancel_order(order)
             self.log_change(request, order, f"Cancellation asked for: {form.cleaned_data['reason']}")
+        services.carry_on_order(order)
+        order.refresh_from_db(fields=["status"])
         if order.status == Order.Status.CANCELLED:
             return "The order is cancelled."
         return "The checkout was asked to stop; it does so where that is still safe."

@@ -135,12 +135,27 @@ class Dossier:
         """How the case and its money stand."""
         if self.is_closed:
             decided = "Decided" if self.case.closed_by else "Ended without a verdict"
-            return f"{decided} on {moment(self.case.closed_at)}."
+            return f"{decided} on {moment(self.case.closed_at)}. {self.came_of_it}".rstrip()
         if self.is_held:
             return f"{self.at_stake} is authorized and not taken: it waits for a verdict."
         if self.is_taken:
             return f"{self.at_stake} is taken and the parcel is on its way: a verdict can still give it back."
         return "The checkout is not waiting for this verdict any more."
+
+    @property
+    def came_of_it(self) -> str:
+        """Where the money is now that the case is closed."""
+        charge, is_approved = self.charge, self.case.outcome == ReviewCase.Outcome.APPROVED
+        if charge is None:
+            return ""
+        if charge.captured_minor and charge.captured_minor == charge.refunded_minor:
+            return f"{money(charge.refunded_minor, charge.currency)} went back."
+        if self.is_taken:
+            taken = money(charge.captured_minor, charge.currency)
+            return f"{taken} is captured." if is_approved else f"{taken} is captured and goes back."
+        if self.is_held:
+            return "The payment goes on." if is_approved else "The authorization is let go."
+        return "Nothing was taken."
 
     @property
     def what_then(self) -> str:

@@ -1,10 +1,12 @@
 """The page of an order: what its client asked for, and everything that was done about it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fraud.models import Decision, ReviewCase
@@ -16,8 +18,9 @@ from payments.admin import story
 from payments.admin.actions import OrderActions
 from payments.admin.charges import card_of
 from payments.admin.marks import DECISION_TONES, charge_badge, pretty, saga_badge
-from payments.admin.narrative import why
+from payments.admin.narrative import state_of, why
 from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.redaction import redact
 
 
 class Charges(Table):
@@ -105,6 +108,25 @@ class Reviews(Table):
         return badge(review.outcome, "good" if review.outcome == ReviewCase.Outcome.APPROVED else "bad")
 
 
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Why an order stands still, and what a person can do about it."""
+
+    told: str
+    what_to_do: SafeString | str
+
+
+def _attention(order: Order, request: HttpRequest) -> Attention:
+    saga = order.sagas.filter(state__in=SagaExecution.STUCK).order_by("-id").first()
+    if saga is None:
+        return Attention("Nothing is being done about it now.", "")
+    stopped = saga.events.filter(kind=saga.state).last()
+    told = f"{state_of(saga)} {redact(stopped.reason) if stopped else ''}".strip()
+    if not request.user.has_perm("payments.view_sagaexecution"):
+        return Attention(told, "An operator has to decide what becomes of it.")
+    return Attention(told, format_html("What was done, and what can be done now: {}", link(saga)))
+
+
 @admin.register(Order)
 class OrderStoryAdmin(OrderActions, OrderAdmin):
     found_by: ClassVar[Mapping[str, str]] = {
@@ -131,7 +153,9 @@ class OrderStoryAdmin(OrderActions, OrderAdmin):
     change_form_template = "admin/orders/order/change_form.html"
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
-        context["timeline"] = story.of(context["original"], reader=request.user)
+        order: Order = context["original"]
+        context["timeline"] = story.of(order, reader=request.user)
+        context["attention"] = _attention(order, request) if order.status == Order.Status.NEEDS_ATTENTION else None
         return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description="As the client gave it")

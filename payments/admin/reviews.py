@@ -24,7 +24,7 @@ from orders.admin.marks import Tone, badge, link, moment, money, page_url
 from orders.admin.pages import Record
 from orders.errors import DomainError
 from orders.models import Order
-from payments import reviews
+from payments import reviews, services
 from payments.admin.dossier import Dossier, spoken, time_left
 
 if TYPE_CHECKING:
@@ -90,9 +90,10 @@ def _escalate(case: ReviewCase, by: "User", *, reason: str) -> str:
 
 
 def _decide(case: ReviewCase, by: "User", *, reason: str, verdict: str) -> str:
-    reviews.decide(case.decision, verdict=verdict, by=by, note=reason)
-    follows = {"approve": "The payment goes on.", "reject": "What was authorized or taken is given back."}
-    return f"{reviews.OUTCOMES[verdict].capitalize()}. {follows[verdict]}"
+    """The money follows at once where it can, so that the page shows what became of it."""
+    closed = reviews.decide(case.decision, verdict=verdict, by=by, note=reason)
+    services.carry_on_order(closed.order)
+    return f"{closed.outcome.capitalize()}. {Dossier(closed, by).came_of_it}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,17 +59,21 @@ def _placed(order: Order) -> Entry:
 
 def _of_sagas(order: Order, reader: "User | AnonymousUser") -> Iterator[Entry]:
     """Steps with their calls, events, and what the client that began it was answered."""
-    sagas = _newest(order.sagas.select_related("idempotency_key").prefetch_related("steps", "events"))
+    sagas = _newest(order.sagas.select_related("idempotency_key__client").prefetch_related("steps", "events"))
     can_see_keys = reader.has_perm("payments.view_idempotencykey")
     for saga in sagas:
         about = link(saga)
         if can_see_keys and saga.idempotency_key:
-            yield from _of_client(saga.idempotency_key, saga)
+            yield from _of_asking(saga.idempotency_key, saga)
         for entry in timeline.of(saga, saga.steps.all(), saga.events.all(), ()):
             yield replace(entry, about=about)
 
 
-def _of_client(key: IdempotencyKey, saga: SagaExecution) -> Iterator[Entry]:
+def _of_asking(key: IdempotencyKey, saga: SagaExecution) -> Iterator[Entry]:
+    if key.is_of_person:
+        asked = f"{key.client} asked for a {in_words(saga.definition)} in the back office."
+        yield _entry(key.created_at, "Asked by hand", asked, badge("person", "busy"), about=link(key), tone="busy")
+        return
     asked = f"The client asked for a {in_words(saga.definition)} with the key {key.key}."
     yield _entry(key.created_at, "Client asked", asked, badge("client", "quiet"), about=link(key), tone="quiet")
     if key.frozen_at:

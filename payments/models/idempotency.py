@@ -4,6 +4,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+FORM = "a form of the back office"
+"""The fingerprint of what a person sends from a page: no client's request has such a one."""
+
 
 class IdempotencyKey(models.Model):
     """One request of one client, whatever becomes of it; `answer` is frozen by the commit that settles it."""
@@ -29,6 +32,11 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_of_person(self) -> bool:
+        """Whether `client` is somebody who did it in the back office."""
+        return self.fingerprint == FORM
 
     @property
     def is_frozen(self) -> bool:

@@ -51,6 +51,9 @@ class LedgerPosting(models.Model):
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="posting_amount_positive"),
             models.CheckConstraint(condition=~Q(debit=F("credit")), name="posting_moves_between_two_accounts"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["posted_at"], name="posting_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.transaction_id}"

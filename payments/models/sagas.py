@@ -56,6 +56,7 @@ class SagaExecution(TypedModel):
         COMPENSATING = "compensating"
 
     ACTIVE = (State.PENDING, State.RUNNING, State.WAITING, State.COMPENSATING)
+    STUCK = (State.NEEDS_ATTENTION, State.FAILED_COMPENSATION)
     FINAL = (State.COMPLETED, State.COMPENSATED, State.RESOLVED)
 
     definition = models.CharField(max_length=32)

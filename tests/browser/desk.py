@@ -101,6 +101,11 @@ class Desk:
         path = f'//*[self::a or self::summary][contains(normalize-space(), "{text}")]'
         self._act(text, lambda: self.browser.find_elements(By.XPATH, path), WebElement.click)
 
+    def find(self, text: str) -> None:
+        """By the box at the top of every page."""
+        self.fill("Find an order", text)
+        self.click("Find")
+
     def search(self, text: str) -> None:
         self.fill("Search", text)
         self.click("Search")

@@ -13,7 +13,7 @@ def test_a_saga_in_trouble_is_two_clicks_from_the_dashboard(desk: Desk, sandbox:
     desk.sit_down("Operator")
     desk.open()
 
-    desk.follow("Failed compensations 1")
+    desk.follow("Sagas: failed compensation 1")
     desk.click(stuck.public_id)
 
     desk.assert_sees("It could not be undone: a person has to.", "The carrier does not deliver to this postal code.")
@@ -33,10 +33,9 @@ def test_a_review_that_waits_is_two_clicks_from_the_dashboard(desk: Desk, sandbo
 def test_part_of_an_order_found_by_the_cards_last_four_is_refunded(desk: Desk, sandbox: Sandbox) -> None:
     saga = run_checkout(make_order(reference="shop-4711"))
     desk.sit_down("Operator")
-    desk.open_list("Orders")
-    desk.search("4242")
-    desk.click(order_of(saga).public_id)
+    desk.open()
 
+    desk.find("4242")
     desk.click("Refund")
     desk.fill("Amount in USD", "10.00")
     desk.fill("Why", "One of two was broken.")
@@ -47,6 +46,32 @@ def test_part_of_an_order_found_by_the_cards_last_four_is_refunded(desk: Desk, s
     assert [entry["amount"] for entry in sandbox.effective("refund") if entry["order"] == order_of(saga).public_id] == [
         10_00
     ]
+
+
+def test_a_checkout_that_waits_is_cancelled_with_three_clicks_from_the_dashboard(desk: Desk, sandbox: Sandbox) -> None:
+    saga = run_checkout(make_order(reference="shop-4711"), "tok_avs_partial")
+    desk.sit_down("Operator")
+    desk.open()
+
+    desk.find("shop-4711")
+    desk.click("Cancel order")
+    desk.fill("Why", "The customer called.")
+    desk.click("Cancel order")
+
+    desk.assert_sees("The order is cancelled.", "The customer called.")
+    assert (order_of(saga).status, charge_of(saga).status) == ("cancelled", "voided")
+
+
+def test_an_order_that_stands_still_says_why_and_leads_to_its_saga(desk: Desk, sandbox: Sandbox) -> None:
+    stuck = run_checkout(make_order(reference="shop-4711", postal_code="99999"), "tok_refund_fails")
+    desk.sit_down("Operator")
+    desk.open()
+
+    desk.find("shop-4711")
+
+    desk.assert_sees("This order needs a person.", "It could not be undone: a person has to.")
+    desk.click(stuck.public_id)
+    desk.assert_sees("Could not refund")
 
 
 def test_finance_sees_an_order_and_has_no_button_to_give_its_money_back(desk: Desk, sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ from config.demo_data.records import id_at
 from fraud.models import Decision, ReviewCase
 from orders.admin.days import day_start, first_id
 from orders.models import Order
-from payments.models import ChargeAttempt, SagaExecution, WebhookEvent
+from payments.models import ChargeAttempt, LedgerPosting, SagaExecution, WebhookEvent
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_client, make_order
 
@@ -45,6 +45,21 @@ def make_charge(status: ChargeAttempt.Status, *, at: datetime | None = None, **f
     if status == Status.CAPTURED:
         row |= {"authorized_minor": row["amount_minor"], "captured_minor": row["amount_minor"]}
     return ChargeAttempt.objects.create(pk=id_at(at or timezone.now()), order=saga.order, saga=saga, **row)
+
+
+def make_capture(amount_minor: int = 25_00, *, at: datetime | None = None, **fields: Any) -> LedgerPosting:
+    """Money that came today, unless said otherwise, for a charge of any day."""
+    charge = fields.pop("charge", None) or make_charge(Status.CAPTURED, at=timezone.now() - timedelta(days=3))
+    row: dict[str, Any] = {
+        "gateway": "sandbox",
+        "kind": "capture",
+        "debit": "gateway_clearing",
+        "credit": "sales",
+        "currency": "USD",
+    }
+    moment = at or timezone.now()
+    row |= {"transaction_id": str(id_at(moment)), "amount_minor": amount_minor, "posted_at": moment, **fields}
+    return LedgerPosting.objects.create(charge=charge, **row)
 
 
 def make_case(order: Order | None = None, **fields: Any) -> ReviewCase:
@@ -98,9 +113,9 @@ def test_sagas_in_trouble_and_webhooks_that_failed_wait_too(operator: Office) ->
 
     found = figures(operator)
 
-    assert found["Sagas that need attention"][:2] == ("1", "oldest 3 h")
-    assert found["Failed compensations"][0] == "2"
-    assert found["Outcomes not known"][0] == "1"
+    assert found["Sagas: needs attention"][:2] == ("1", "oldest 3 h")
+    assert found["Sagas: failed compensation"][0] == "2"
+    assert found["Sagas: unknown outcome"][0] == "1"
     assert found["Webhooks failed"][0] == "1"
 
 
@@ -108,16 +123,16 @@ def test_the_money_of_today_is_told_by_currency_and_reason(operator: Office) -> 
     for state in (State.COMPLETED, State.COMPLETED, State.COMPENSATED, State.RUNNING):
         make_saga(state=state)
     make_saga(state=State.COMPLETED, at=timezone.now() - timedelta(days=1))
-    make_charge(Status.CAPTURED)
-    make_charge(Status.CAPTURED, amount_minor=3_000, currency="JPY")
+    make_capture()
+    make_capture(3_000, currency="JPY")
+    make_capture(77_00, at=timezone.now() - timedelta(days=1))
     make_charge(Status.DECLINED, decline_code="expired_card")
-    make_charge(Status.CAPTURED, amount_minor=77_00, at=timezone.now() - timedelta(days=1))
 
     html = operator.page("index")
     found = figures(operator)
 
     assert found["Success rate"][:2] == ("67 %", "2 of 3 ended ones")
-    assert found["Checkouts"][0] == "7"
+    assert found["Checkouts"][0] == "5"
     assert "25.00 USD" in html
     assert "3,000 JPY" in html
     assert "77.00" not in html
@@ -133,6 +148,8 @@ def test_every_number_leads_to_the_rows_it_counts(operator: Office) -> None:
     make_charge(Status.DECLINED, decline_code="expired_card", at=yesterday)
     make_saga(state=State.NEEDS_ATTENTION)
     make_saga(state=State.WAITING, waiting_for="unknown_outcome", at=yesterday)
+    make_capture()
+    make_capture(at=yesterday)
     WebhookEvent.objects.create(gateway="sandbox", event_id="evt-1", kind="k", body="{}", status="failed")
 
     found = figures(operator)
@@ -141,14 +158,35 @@ def test_every_number_leads_to_the_rows_it_counts(operator: Office) -> None:
     assert {label: rows(operator, found[label][2]) for label in counted} == {
         label: int(found[label][0]) for label in counted
     }
+    assert found["Captured"][:2] == ("25.00 USD", "in 1 capture")
+    assert rows(operator, found["Captured"][2]) == 1
+
+
+def test_finance_is_told_of_orders_that_stand_still() -> None:
+    Order.objects.filter(pk=make_order().pk).update(status=Order.Status.NEEDS_ATTENTION)
+    finance = Office(groups=("Finance",))
+
+    found = figures(finance)
+
+    assert found["Orders: needs attention"][0] == "1"
+    assert rows(finance, found["Orders: needs attention"][2]) == 1
+
+
+def test_the_most_urgent_review_is_one_click_away_for_who_may_decide() -> None:
+    assert "Claim next review" in Office(groups=("Fraud analyst",)).page("index")
+    assert "Claim next review" not in Office(groups=("Auditor",)).page("index")
 
 
 @pytest.mark.parametrize(
     ("group", "shown", "hidden"),
     [
         ("Operator", {"Reviews unclaimed", "Checkouts", "Captured", "Webhooks failed"}, set()),
-        ("Fraud analyst", {"Reviews unclaimed", "Captured", "Blocked"}, {"Checkouts", "Webhooks failed"}),
-        ("Finance", {"Captured", "Refunds"}, {"Reviews unclaimed", "Checkouts", "Outcomes not known", "Blocked"}),
+        ("Fraud analyst", {"Reviews unclaimed", "Declined", "Blocked"}, {"Checkouts", "Captured", "Webhooks failed"}),
+        (
+            "Finance",
+            {"Captured", "Refunds", "Orders: needs attention"},
+            {"Reviews unclaimed", "Checkouts", "Sagas: unknown outcome", "Blocked"},
+        ),
         ("Auditor", {"Reviews unclaimed", "Checkouts", "Refunds"}, set()),
         ("API client", {"Checkouts"}, {"Reviews unclaimed"}),
     ],
@@ -168,14 +206,14 @@ def test_who_may_see_nothing_meets_an_empty_dashboard() -> None:
 
 
 def test_staff_of_one_client_counts_that_client_alone() -> None:
-    office = Office("payments.view_sagaexecution", "payments.view_chargeattempt")
+    office = Office("payments.view_sagaexecution", "payments.view_ledgerposting")
     make_saga(make_order(office.user), state=State.NEEDS_ATTENTION)
     make_saga(state=State.NEEDS_ATTENTION)
-    make_charge(Status.CAPTURED)
+    make_capture()
 
     found = figures(office)
 
-    assert found["Sagas that need attention"][0] == found["Checkouts"][0] == "1"
+    assert found["Sagas: needs attention"][0] == found["Checkouts"][0] == "1"
     assert found["Captured"][0] == "0"
 
 
@@ -323,5 +361,5 @@ def test_without_signing_in_there_is_no_zone_to_choose(client: Client) -> None:
 def test_all_clients_is_needed_to_count_for_all() -> None:
     make_saga(state=State.NEEDS_ATTENTION)
 
-    assert figures(Office(ALL_CLIENTS, "payments.view_sagaexecution"))["Sagas that need attention"][0] == "1"
-    assert figures(Office("payments.view_sagaexecution"))["Sagas that need attention"][0] == "0"
+    assert figures(Office(ALL_CLIENTS, "payments.view_sagaexecution"))["Sagas: needs attention"][0] == "1"
+    assert figures(Office("payments.view_sagaexecution"))["Sagas: needs attention"][0] == "0"

@@ -1,14 +1,16 @@
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db.models.functions import Now
 
 from orders.models import Order
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from tests.office import Office
 from tests.orders.builders import make_order
-from tests.payments.builders import charge_of, run_checkout
+from tests.payments.builders import WORKER, charge_of, order_of, run_checkout
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,8 +96,19 @@ def test_a_refund_the_gateway_refuses_says_so(operator: Office, sandbox: Sandbox
     assert "did not give 1.00 USD back" in answer.content.decode()
 
 
-def test_an_order_that_waits_is_cancelled_at_the_next_safe_point(operator: Office, sandbox: Sandbox) -> None:
+def test_an_order_that_waits_is_cancelled_while_the_person_looks_on(operator: Office, sandbox: Sandbox) -> None:
     saga = run_checkout(payment_method="tok_avs_partial")
+
+    answer = act(operator, "cancel", saga.order)
+
+    assert "The order is cancelled." in answer.content.decode()
+    assert (order_of(saga).status, charge_of(saga).status) == ("cancelled", "voided")
+    assert "Asked by phone." in LogEntry.objects.get().change_message
+
+
+def test_a_checkout_in_somebody_elses_hands_is_asked_to_stop(operator: Office, sandbox: Sandbox) -> None:
+    saga = run_checkout(payment_method="tok_avs_partial")
+    SagaExecution.objects.filter(pk=saga.pk).update(lease_owner=WORKER, lease_until=Now() + timedelta(minutes=1))
 
     answer = act(operator, "cancel", saga.order)
 

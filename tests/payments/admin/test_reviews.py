@@ -9,6 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +22,7 @@ from payments.models import SagaExecution
 from tests.fraud.builders import make_case_without_checkout
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_order
-from tests.payments.builders import advance, charge_of, order_of, run_checkout
+from tests.payments.builders import WORKER, charge_of, order_of, run_checkout
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -305,19 +306,37 @@ class TestActing:
 
         html = press(office, case, "approve", reason=WHY)
 
-        assert "Approved. The payment goes on." in html
+        assert html.count("25.00 USD is captured.") == 2
         assert f"by {office.user}</span>" in html
         assert WHY in html
-        advance(parked)
         assert (charge_of(parked).status, order_of(parked).status) == ("captured", "completed")
         name = office.user.username
         assert logged(case)[-1] == (name, f"Approved: claimed by {name} → closed as approved. {WHY}")
 
     def test_a_rejection_voids(self, office: Office, parked: SagaExecution) -> None:
-        assert "Rejected." in press(office, case_of(parked), "reject", reason=WHY)
+        html = press(office, case_of(parked), "reject", reason=WHY)
 
-        advance(parked)
+        assert "Rejected. Nothing was taken." in html
         assert (charge_of(parked).status, order_of(parked).status) == ("voided", "payment_failed")
+
+    def test_a_verdict_stands_while_the_payment_is_in_a_workers_hands(
+        self, office: Office, parked: SagaExecution
+    ) -> None:
+        SagaExecution.objects.filter(pk=parked.pk).update(lease_owner=WORKER, lease_until=Now() + timedelta(minutes=1))
+
+        html = press(office, case_of(parked), "approve", reason=WHY)
+
+        assert "Approved. The payment goes on." in html
+        assert charge_of(parked).status == "authorized"
+
+    def test_an_approved_payment_that_fails_all_the_same_says_so(self, office: Office, sandbox: Sandbox) -> None:
+        add_list_entry("review@example.com", list_name=ListName.WATCH)
+        saga = run_checkout(make_order(customer_email="review@example.com"), "tok_capture_fails")
+
+        html = press(office, case_of(saga), "approve", reason=WHY)
+
+        assert "Approved. Nothing was taken." in html
+        assert order_of(saga).status == "payment_failed"
 
     @pytest.mark.parametrize("action", ["approve", "reject", "escalate"])
     @pytest.mark.parametrize("reason", ["", "  \n", "x" * 2001])
