@@ -1,4 +1,4 @@
-"""`make bench`: measures checkouts over HTTP and the saga engine, each beside its reference in the same run."""
+"""`make bench`: measures checkouts, the saga engine and the back office, each beside its reference in the same run."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from benchmarks import checkouts, contest, places, report
+from benchmarks import checkouts, contest, office, places, report
 from benchmarks.processes import ROOT, BenchmarkError
 from benchmarks.report import Table
 from tests.services import Service, ServiceError
 
 FOLDER: Final = ROOT / "benchmarks"
 CLIENTS: Final = 4
-PARTS: Final = ("checkouts", "engine")
+PARTS: Final = ("checkouts", "engine", "office")
 
 
 def main() -> int:
@@ -50,10 +50,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--checkouts", type=int, default=100, help="checkouts in each round (100)")
     parser.add_argument("--seconds", type=float, default=5, help="how long each side of the engine runs (5)")
     parser.add_argument("--processes", type=int, default=1, help="processes of the web server (1)")
+    parser.add_argument("--copies", type=int, default=office.COPIES, help="of each of the demo's 150 orders (667)")
     parser.add_argument("--record", action="store_true", help="write benchmarks/RESULTS.md anew")
     options = parser.parse_args()
     if options.record and options.only:
-        parser.error("--record is about both parts")
+        parser.error("--record is about all parts")
     return options
 
 
@@ -62,13 +63,16 @@ def _measure(options: argparse.Namespace, postgresql: Service, redis: Service | 
     print("\n".join(f"{name}: {value}" for name, value in conditions.items()), flush=True)
     measured: dict[str, Any] = {}
     tables = []
-    if options.only != "engine":
+    if options.only in (None, "checkouts"):
         size = checkouts.Size(options.processes, CLIENTS, options.rounds, options.checkouts)
         measured["checkouts"] = checkouts.measure(postgresql, redis, size)
         tables.append(_shown(report.checkouts(measured["checkouts"])))
-    if options.only != "checkouts" and (engine := _engine(options, postgresql)):
+    if options.only in (None, "engine") and (engine := _engine(options, postgresql)):
         measured["engine"] = engine
         tables.append(_shown(report.engine(engine)))
+    if options.only in (None, "office"):
+        measured["office"] = office.measure(postgresql, office.Size(options.copies, options.rounds))
+        tables.append(_shown(report.office(measured["office"])))
     _keep(conditions, measured, tables, is_record=options.record)
 
 

@@ -79,6 +79,25 @@ def engine(measured: dict[str, list[dict[str, Any]]]) -> Table:
     return Table("Eight steps that do nothing", ("", "sagas/s", "range", "CPU ms", "x DBOS", "aim"), rows)
 
 
+def office(measured: dict[str, Any]) -> Table:
+    few, many = measured["few"], measured["many"]
+    rows = [
+        (
+            name,
+            _number(page["ms"]),
+            _number(few["pages"][name]["ms"]),
+            _ratio(page["ms"], few["pages"][name]["ms"]),
+            str(page["statements"]),
+            str(few["pages"][name]["statements"]),
+        )
+        for name, page in many["pages"].items()
+    ]
+    header = (
+        "ms in the web server", f"{many['orders']:,} orders", f"{few['orders']:,}", "ratio", "statements", "with few",
+    )  # fmt: skip
+    return Table("The back office", header, rows)
+
+
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.1f}"
 
