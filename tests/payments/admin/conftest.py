@@ -1,8 +1,16 @@
 import pytest
 
+from payments.models import SagaExecution
 from tests.office import Office
+from tests.payments.admin.desk import park
+from tests.sandbox import Sandbox
 
 
 @pytest.fixture
 def office(db: None) -> Office:
     return Office(groups=("Operator",))
+
+
+@pytest.fixture
+def parked(db: None, sandbox: Sandbox) -> SagaExecution:
+    return park()
