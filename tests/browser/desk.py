@@ -128,6 +128,10 @@ class Desk:
         is_seen = self._eventually(lambda: self.sees(*texts))
         assert is_seen, f"one of {texts} is not on {self.path}, which says:\n{self.text}"
 
+    def assert_at(self, path: str) -> None:
+        """There, once the page that is on its way has come."""
+        assert self._eventually(lambda: self.path == path), f"the browser is at {self.path} and not at {path}"
+
     def assert_sees_no_more(self, text: str) -> None:
         is_gone = self._eventually(lambda: not self.sees(text))
         assert is_gone, f"{text!r} is still on {self.path}"

@@ -4,16 +4,16 @@ from tests.browser.desk import PASSWORD, Desk, make_staff
 def test_whoever_signs_in_is_greeted_and_signed_out_again(desk: Desk) -> None:
     person = make_staff("Operator", password=PASSWORD)
     desk.open("/")
-    assert desk.path == "/admin/login/"
+    desk.assert_at("/admin/login/")
 
     desk.sign_in(person.username)
 
-    assert desk.path == "/admin/"
+    desk.assert_at("/admin/")
     assert desk.can_click("Orders")
     desk.click("Log out")
-    assert not desk.can_click("Orders")
+    desk.assert_sees_no_more("Orders")
     desk.open("/admin/orders/order/")
-    assert desk.path == "/admin/login/"
+    desk.assert_at("/admin/login/")
 
 
 def test_a_wrong_password_says_so_and_opens_nothing(desk: Desk) -> None:
@@ -33,4 +33,4 @@ def test_somebody_who_is_no_staff_is_not_let_in(desk: Desk) -> None:
     desk.sign_in(person.username)
 
     desk.assert_sees("for a staff account")
-    assert desk.path == "/admin/login/"
+    desk.assert_at("/admin/login/")

@@ -26,8 +26,9 @@ supervise([[child]], StopRequest(), lambda: None)
 @contextmanager
 def supervisor(child: str, *, wrapper: str = SUPERVISE) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, "-c", wrapper, child], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [sys.executable, "-c", wrapper, child], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # which nohup had ignored for all of the tests
+    )  # fmt: skip
     with process:
         try:
             yield process
