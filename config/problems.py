@@ -52,6 +52,7 @@ STATUS: Final[Mapping[type[orders.DomainError], int]] = {
     orders.DomainError: 409,
     orders.UnknownSku: 422,
     payments.CardDeclinedError: 402,
+    payments.AuthorizationExpiredError: 402,
     payments.FraudBlockedError: 402,
     payments.InvalidRequestError: 422,
     payments.UnknownGatewayError: 422,

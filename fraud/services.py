@@ -137,6 +137,12 @@ def assign_case(case: ReviewCase, *, to: "User", by: "User") -> None:
     _hand(case, ReviewCase.State.CLAIMED, "Assigned", to=to, by=by)
 
 
+def prolong_case(case: ReviewCase, *, due_at: datetime) -> None:
+    """Give whoever decides more time; what is closed stays as it is."""
+    ReviewCase.objects.filter(pk=case.pk, state__in=CLOSABLE).update(due_at=due_at)
+    case.refresh_from_db(fields=["due_at", "state", "outcome"])
+
+
 def close_case(case: ReviewCase, *, outcome: str, by: "User | None", note: str) -> ReviewCase:
     """Close the case, whoever has claimed it; `by` is None when its time ran out.
 

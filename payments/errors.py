@@ -59,6 +59,12 @@ class ShipmentRefusedError(OperationRefusedError):
     code = "shipment_refused"
 
 
+class AuthorizationExpiredError(OperationRefusedError):
+    """The authorization expired, or was about to, before it was captured."""
+
+    code = "authorization_expired"
+
+
 class RefundRefusedError(OperationRefusedError):
     """The gateway refuses to give this charge back."""
 

@@ -19,7 +19,8 @@ from fraud.models import ReviewCase
 from orders.ids import parse_id
 from orders.models import Order, OrderLine, Reservation, Shipment
 from payments.models import SagaEvent, SagaExecution, SagaStep
-from payments.sagas.checkout import CHECKOUT, REVIEW_MARGIN, REVIEW_PATIENCE, CheckoutContext
+from payments.sagas import expiry
+from payments.sagas.checkout import CHECKOUT, CheckoutContext
 from payments.sagas.definition import name_of
 
 FORWARD, BACK = SagaExecution.Direction.FORWARD, SagaExecution.Direction.COMPENSATING
@@ -146,7 +147,7 @@ class PastCheckout:
 
     def _open_case(self, decision_id: UUID) -> None:
         expires_at = datetime.fromisoformat(self.charge["authorization_expires_at"]) if self.charge else None
-        due_at = expires_at - REVIEW_MARGIN if expires_at else self.now + REVIEW_PATIENCE
+        due_at = expires_at - expiry.MARGIN if expires_at else self.now + expiry.PATIENCE
         self.saga.context["review"] = str(decision_id)
         self.saga.waiting_for, self.saga.deadline_at = "review", due_at
         self.saga.cursor = POSITIONS["await_review"]

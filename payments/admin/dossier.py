@@ -21,6 +21,7 @@ from orders.models import Order
 from payments.admin.charges import card_of
 from payments.admin.marks import DECISION_TONES, charge_badge, saga_badge
 from payments.models import ChargeAttempt, SagaExecution
+from payments.sagas import expiry
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -124,6 +125,14 @@ class Dossier:
         return self.charge is not None and self.charge.status == ChargeAttempt.Status.AUTHORIZED
 
     @property
+    def is_shipment_held(self) -> bool:
+        """The money was taken before its authorization expired; the parcel waits for the verdict."""
+        if self.charge is None or not self.is_taken:
+            return False
+        saga = self.charge.saga
+        return bool(saga.context.get("ship_after_review")) and saga.state in SagaExecution.ACTIVE
+
+    @property
     def at_stake(self) -> str:
         charge = self.charge
         if charge is None:
@@ -138,6 +147,8 @@ class Dossier:
             return f"{decided} on {moment(self.case.closed_at)}. {self.came_of_it}".rstrip()
         if self.is_held:
             return f"{self.at_stake} is authorized and not taken: it waits for a verdict."
+        if self.is_shipment_held:
+            return f"{self.at_stake} was taken before its authorization expired: the parcel waits for a verdict."
         if self.is_taken:
             return f"{self.at_stake} is taken and the parcel is on its way: a verdict can still give it back."
         return "The checkout is not waiting for this verdict any more."
@@ -160,6 +171,16 @@ class Dossier:
     @property
     def what_then(self) -> str:
         """What happens when nobody decides."""
+        if self.is_shipment_held:
+            return (
+                f"At {moment(self.case.due_at)} the review ends as expired: the money goes back, and the order can be "
+                "checked out again."
+            )
+        if self.is_held and expiry.is_captured():
+            return (
+                f"At {moment(self.case.due_at)} the money is taken, for its authorization is about to expire; the "
+                "parcel goes on waiting for a verdict."
+            )
         if self.is_held:
             return (
                 f"At {moment(self.case.due_at)} the review ends as expired: the authorization is voided, nothing is "
@@ -169,6 +190,8 @@ class Dossier:
 
     @property
     def if_approved(self) -> str:
+        if self.is_shipment_held:
+            return "Approve and ship"
         return f"Approve and capture {self.at_stake}" if self.is_held else "Approve"
 
     @property

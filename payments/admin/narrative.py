@@ -25,6 +25,7 @@ WAITING_FOR: Final[Mapping[str, str]] = {
     "review": "a person's review",
     "unknown_outcome": "the outcome of a call nobody knows about yet",
     "back_off": "its next try",
+    "captures_stopped": "captures to go on, which are all stopped",
     "gateway": "the gateway to finish",
     "carrier": "the carrier to finish",
 }

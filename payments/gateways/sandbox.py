@@ -10,6 +10,7 @@ from django.conf import settings
 
 from payments.errors import (
     AuthenticationRequiredError,
+    AuthorizationExpiredError,
     CardDeclinedError,
     ExpiredCardError,
     GatewayTimeoutError,
@@ -167,6 +168,8 @@ def _refusal(status: int, answer: dict[str, Any]) -> PaymentError:
     if status == 402 and "decline_code" in error:
         reference = str((answer.get("charge") or {}).get("id", ""))
         return decline(str(error["decline_code"]), message, reference=reference)
+    if code == "charge_expired":
+        return AuthorizationExpiredError(message)
     if status in (402, 409):
         return OperationRefusedError(message, gateway_code=code)
     return InvalidRequestError(message, gateway_code=code)

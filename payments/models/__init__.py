@@ -1,5 +1,6 @@
 """The rows behind every movement of money. Each room holds one subject."""
 
+from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import LedgerPosting
@@ -7,6 +8,7 @@ from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
 from payments.models.webhooks import WebhookEvent
 
 __all__ = [
+    "CaptureStop",
     "ChargeAttempt",
     "GatewayOutcome",
     "IdempotencyKey",

@@ -1,7 +1,6 @@
 """The checkout: from an order to a paid parcel, or back to where it began."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -10,8 +9,8 @@ from fraud.models import Decision, ReviewCase
 from orders import services as orders
 from orders.models import Order
 from payments.errors import FraudBlockedError
-from payments.sagas import registry
-from payments.sagas.definition import Foreign, Local, Park, Refuse, Saga, Verdict
+from payments.sagas import expiry, registry, review
+from payments.sagas.definition import Foreign, Local, Refuse, Saga, Verdict
 from payments.sagas.operations import (
     Authorization,
     Capture,
@@ -20,20 +19,16 @@ from payments.sagas.operations import (
     Shipping,
     Void,
     charge_of,
-    review_refused,
 )
 from payments.sagas.run import Run
-
-REVIEW_POLL = timedelta(minutes=1)
-REVIEW_MARGIN = timedelta(hours=1)
-"""How long before the authorization expires a review is over: enough to capture, or to void, what was decided."""
-REVIEW_PATIENCE = timedelta(days=6)
-"""When the gateway names no expiry: shorter than the week after which card authorizations usually lapse."""
 
 
 @dataclass(frozen=True)
 class CheckoutContext:
-    """What the steps of a checkout know. `review` is the decision that a person has to confirm."""
+    """What the steps of a checkout know.
+
+    `review` is the decision that a person has to confirm; `ship_after_review`: the money is taken, the parcel waits.
+    """
 
     checkout_number: int
     gateway: str
@@ -44,6 +39,7 @@ class CheckoutContext:
     velocity: dict[str, int] | None = None
     three_d_secure: bool = False
     review: str | None = None
+    ship_after_review: bool = False
 
 
 BEFORE, AFTER = "before_authorization", "after_authorization"
@@ -110,25 +106,20 @@ def await_review(run: Run) -> Verdict:
     decision_id = run.context.get("review")
     if decision_id is None:
         return None
-    due_at = _review_due_at(run)
+    due_at = expiry.use_by(charge_of(run), now=run.now)
     case = screening.open_case(Decision.objects.get(pk=decision_id), due_at=due_at)
-    if settings.FRAUD_REVIEW_MODE == "post_charge" and case.state != ReviewCase.State.CLOSED:
-        return None
-    if run.is_overdue and case.state != ReviewCase.State.CLOSED:
-        case = screening.close_case(case, outcome="expired", by=None, note="Nobody decided in time.")
     if case.state != ReviewCase.State.CLOSED:
-        return Park("review", REVIEW_POLL, (case.due_at or due_at) - run.now, Order.Status.IN_REVIEW)
-    return None if case.outcome == "approved" else Refuse(FraudBlockedError(f"The review was {case.outcome}."))
-
-
-def _review_due_at(run: Run) -> datetime:
-    expires_at = charge_of(run).authorization_expires_at
-    return expires_at - REVIEW_MARGIN if expires_at else run.now + REVIEW_PATIENCE
+        if settings.FRAUD_REVIEW_MODE == "post_charge":
+            return None
+        if run.is_overdue and expiry.is_captured():
+            review.capture_before_verdict(run, case)
+            return None
+    return review.await_verdict(run, case, until=due_at)
 
 
 def complete_order(run: Run) -> Verdict:
     """A reviewer's no that came while the parcel was handed over calls it back."""
-    if stop := review_refused(run):
+    if stop := review.review_refused(run):
         return stop
     orders.consume_stock(run.order, checkout_number=run.context["checkout_number"])
     run.order.move(Order.Status.COMPLETED)

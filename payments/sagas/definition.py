@@ -68,8 +68,8 @@ class ForeignOperation(ABC):
     def prepare(self, run: "Run") -> "Request | Park | Refuse | None":
         """The request to freeze, in the commit that starts the step; None when there is nothing to do."""
 
-    def reason_to_stop(self, run: "Run") -> Refuse | None:
-        """Asked again before every repeated send: why what has certainly not happened shall not happen either."""
+    def reason_to_stop(self, run: "Run") -> Park | Refuse | None:
+        """Asked again before every repeated send: why what has certainly not happened shall not happen (now) either."""
         return None
 
     @abstractmethod

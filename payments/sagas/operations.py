@@ -10,14 +10,13 @@ from datetime import timedelta
 from django.db.models import F
 from django.db.models.functions import Now
 
-from fraud.models import ReviewCase
 from orders import services as orders
 from orders.models import Order
 from payments.errors import (
     AuthenticationRequiredError,
+    AuthorizationExpiredError,
     CardDeclinedError,
     CheckoutCancelledError,
-    FraudBlockedError,
     OperationRefusedError,
     PaymentError,
     RefundRefusedError,
@@ -29,8 +28,10 @@ from payments.gateways.base import Carrier, Operation, Outcome, PaymentGateway, 
 from payments.gateways.sandbox import decline
 from payments.models import ChargeAttempt, Refund
 from payments.outcomes import note_declined, note_unknown, record_outcome, record_unexpected
+from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
+from payments.sagas.review import await_verdict_before_shipping, review_refused
 from payments.sagas.run import Run
 
 CUSTOMER_PATIENCE = timedelta(minutes=30)
@@ -95,13 +96,6 @@ def reason_to_stop(run: Run) -> Refuse | None:
     if run.order.cancel_requested_at is not None:
         return Refuse(CheckoutCancelledError())
     return review_refused(run)
-
-
-def review_refused(run: Run) -> Refuse | None:
-    review = run.context.get("review")
-    if review and ReviewCase.objects.filter(decision_id=review, outcome=ReviewCase.Outcome.REJECTED).exists():
-        return Refuse(FraudBlockedError("The review was rejected."))
-    return None
 
 
 def charge_of(run: Run) -> ChargeAttempt:
@@ -196,18 +190,22 @@ class Capture(GatewayOperation):
     name = "capture_payment"
     operation = Operation.CAPTURE
 
-    def reason_to_stop(self, run: Run) -> Refuse | None:
-        return reason_to_stop(run)
-
-    def prepare(self, run: Run) -> Request | Refuse:
-        if stop := reason_to_stop(run):
-            return stop
+    def reason_to_stop(self, run: Run) -> Park | Refuse | None:
         charge = charge_of(run)
+        return reason_to_stop(run) or stops.reason_to_wait(run, charge) or expiry.reason_to_give_up(run, charge)
+
+    def prepare(self, run: Run) -> Request | Park | Refuse:
+        """Whatever is left of the authorization's time, the first try is made: there is no better moment."""
+        charge = charge_of(run)
+        if stop := reason_to_stop(run) or stops.reason_to_wait(run, charge):
+            return stop
         return self.about(charge, amount_minor=charge.amount_minor)
 
     def execute(self, run: Run, request: Request) -> Outcome:
         try:
             return self.peer(run).capture(request)
+        except AuthorizationExpiredError:
+            raise
         except OperationRefusedError as error:
             raise self.refusal() from error
 
@@ -292,9 +290,9 @@ class Shipping(CarrierOperation):
             return Refuse(OperationRefusedError("The order is not paid for."))
         return reason_to_stop(run)
 
-    def prepare(self, run: Run) -> Request | Refuse:
+    def prepare(self, run: Run) -> Request | Park | Refuse:
         order = run.order
-        if stop := self.reason_to_stop(run):
+        if stop := self.reason_to_stop(run) or await_verdict_before_shipping(run):
             return stop
         return Request(key="", order=order.public_id, address=order.shipping)
 

@@ -12,6 +12,8 @@ FORWARD_SENDS = 5
 COMPENSATION_SENDS = 12
 BACK_OFF_BASE = 0.2
 BACK_OFF_CAP = 30.0
+LONGEST_PAUSE = 900.0
+"""However long a peer asks for: so that waiting for the next try ends with the tries, well before an authorization."""
 UNKNOWN_PATIENCE = timedelta(hours=24)
 """An outcome that stays unknown longer than this goes to a person."""
 
@@ -45,10 +47,10 @@ def _why_not_again(run: Run, started: Started, answer: NotDone) -> PaymentError 
 
 
 def pause_before(run: Run, step: SagaStep, answer: NotDone | Unclear) -> float:
-    """Seconds to wait: exponential, capped, jittered; never less than what the peer asked for."""
+    """Seconds to wait: exponential, capped, jittered; not less than what the peer asked for, as far as that is sane."""
     if isinstance(answer, NotDone) and run.has_paused:
         return 0
     tries = step.attempts + step.look_ups
     back_off = min(BACK_OFF_CAP, BACK_OFF_BASE * 2.0 ** (tries - 1)) * uniform(0.75, 1)  # noqa: S311
-    asked = answer.wait if isinstance(answer, Unclear) else answer.retry_after
-    return max(back_off, asked or 0)
+    asked = answer.wait if isinstance(answer, Unclear) else min(answer.retry_after or 0, LONGEST_PAUSE)
+    return max(back_off, asked)

@@ -24,6 +24,8 @@ State = SagaExecution.State
 
 BACK_OFF = "back_off"
 UNKNOWN = "unknown_outcome"
+CAPTURES_STOPPED = "captures_stopped"
+PAUSES = (BACK_OFF, UNKNOWN, CAPTURES_STOPPED)
 """What a saga waits for that is about to ask, or send, again."""
 
 STEP_FIELDS = [
@@ -44,7 +46,7 @@ class Run:
         self.epoch = saga.epoch
         self.wake_seq = saga.wake_seq
         self.position = saga.cursor
-        self.has_paused = saga.waiting_for in (BACK_OFF, UNKNOWN)  # a pause before trying again is over
+        self.has_paused = saga.waiting_for in PAUSES  # a pause before trying again is over
         self.failures: dict[tuple[int, str], DomainError] = {}
         self.own_keys: set[str] = set()  # idempotency keys that nobody but this process has ever sent
         self.ahead: dict[str, Any] = {}  # what `Local.before` has gathered
@@ -147,7 +149,7 @@ class Run:
 
     def move_on(self) -> None:
         """The step in hand is done."""
-        self._end_waiting()
+        self.end_waiting()
         self.position += 1 if self.is_forward else -1
         self.saga.recoveries = 0
 
@@ -156,10 +158,10 @@ class Run:
         self.saga.failure = {"code": error.code, "detail": error.detail, "retriable": error.retriable}
         self.saga.direction = Direction.COMPENSATING
         self.enter(State.COMPENSATING)
-        self._end_waiting()
+        self.end_waiting()
         self.note("compensation_started", **self.saga.failure)
 
-    def _end_waiting(self) -> None:
+    def end_waiting(self) -> None:
         if self.saga.waiting_for and self.order.status in (Order.Status.REQUIRES_ACTION, Order.Status.IN_REVIEW):
             self.order.move(Order.Status.PROCESSING)
         self.saga.deadline_at = None

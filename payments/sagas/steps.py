@@ -20,7 +20,7 @@ from payments.sagas import exchange
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict, name_of
 from payments.sagas.exchange import Answer, Done, NotDone, Refused, Started, Unclear
 from payments.sagas.retries import UNKNOWN_PATIENCE
-from payments.sagas.run import BACK_OFF, UNKNOWN, Run
+from payments.sagas.run import BACK_OFF, PAUSES, UNKNOWN, Run
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,8 @@ def _perform(run: Run) -> Started | Verdict:
 
 
 def _start(run: Run, operation: ForeignOperation, request: Request) -> Started:
-    """Commit the key and the frozen request before anything is sent."""
+    """Commit the key and the frozen request before anything is sent. What stood in the way is over."""
+    run.end_waiting()
     step = run.new_step(operation.name, request=request.as_json(), key_first_used_at=run.now)
     return _arm(run, step, operation)
 
@@ -136,6 +137,9 @@ def try_again(run: Run, started: Started, answer: NotDone | Unclear) -> Started 
         run.write()
         return Started(step, started.operation)
     stop = started.operation.reason_to_stop(run) if run.is_forward else None
+    if isinstance(stop, Park):
+        _park(run, stop)
+        return None
     if stop is not None:
         return _stop(run, started.operation, step, stop.error)
     if answer.is_answered and step.key in run.own_keys:
@@ -171,7 +175,7 @@ def back_off(run: Run, started: Started, answer: NotDone | Unclear, pause: float
         _park(run, Park(BACK_OFF, timedelta(seconds=pause)))
     else:
         # Whatever the saga has been waiting for (its customer, say), it goes on waiting for.
-        waiting_for = run.saga.waiting_for if run.saga.waiting_for != BACK_OFF else ""
+        waiting_for = run.saga.waiting_for if run.saga.waiting_for not in PAUSES else ""
         _park(run, Park(waiting_for or UNKNOWN, timedelta(seconds=pause), UNKNOWN_PATIENCE))
 
 

@@ -176,6 +176,12 @@ class TestParking:
 
         assert advance(saga).state == "completed"
 
+    def test_a_peer_that_asks_for_a_day_is_asked_again_within_a_quarter_of_an_hour(self) -> None:
+        saga = advance(start(define(Scripted(RateLimitedError(retry_after=86_400), DONE))))
+
+        row: Any = SagaExecution.objects.annotate(now=Now()).get(pk=saga.pk)
+        assert 800 < (row.next_run_at - row.now).total_seconds() <= 900
+
 
 class TestFaultsOfOurs:
     def test_a_crash_keeps_the_lease_until_it_lapses(self) -> None:
