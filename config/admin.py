@@ -9,6 +9,7 @@ from django.urls import path
 from django.utils import timezone
 
 from config import time_zones
+from payments.models import CaptureStop
 
 
 class BackOffice(admin.AdminSite):
@@ -24,7 +25,9 @@ class BackOffice(admin.AdminSite):
         return [*own, *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "time_zone": timezone.get_current_timezone_name()}
+        stop = CaptureStop.objects.in_force() if self.has_permission(request) else None
+        ours = {"time_zone": timezone.get_current_timezone_name(), "captures_stop": stop}
+        return {**super().each_context(request), **ours}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from config import dashboard  # it asks the apps' pages, which register with this site and need it first

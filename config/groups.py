@@ -29,6 +29,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "payments.add_refund",
         "payments.change_sagaexecution",
         "payments.change_webhookevent",
+        "payments.stop_captures",
         "fraud.view_decision",
         "fraud.view_reviewcase",
         "fraud.change_reviewcase",

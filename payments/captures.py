@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+LONGEST_REASON = 500
+"""Characters."""
 SPREAD = timedelta(seconds=10)
 """Over how long those that wait are sent off, so that they do not meet the gateway all at once."""
 

@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import connection, models
 from django.db.models import Q
@@ -9,6 +9,9 @@ class CaptureStopQuerySet(models.QuerySet["CaptureStop"]):
     def in_force(self) -> "CaptureStop | None":
         """The stop that holds now, to be looked at."""
         return self.filter(is_over=False).first()
+
+    def newest(self) -> Self:
+        return self.order_by("-id")
 
     def hold(self) -> "CaptureStop | None":
         """The stop that holds until the caller's transaction has ended; None while captures may begin.
