@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import environ  # type: ignore[import-untyped]
 
 from config.environment import InvalidValueError
+from payments.alerts import signing
 
 SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",
@@ -97,3 +98,12 @@ def mail(address: str) -> Settings:
     if not settings:
         raise InvalidValueError("is not of the form smtp+tls://user:password@host:port or consolemail://")
     return {name: value for name, value in settings.items() if name.startswith("EMAIL_")}
+
+
+def signing_secret(secret: str) -> str:
+    """A secret that webhooks can be signed with."""
+    try:
+        signing.key_of(secret)
+    except ValueError as error:
+        raise InvalidValueError(f"{error}: make one with `echo whsec_$(openssl rand -base64 32)`") from error
+    return secret

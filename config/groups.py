@@ -27,6 +27,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "payments.view_*",
         "payments.add_chargeattempt",
         "payments.add_refund",
+        "payments.change_alert",
         "payments.change_sagaexecution",
         "payments.change_webhookevent",
         "payments.stop_captures",

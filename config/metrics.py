@@ -22,9 +22,24 @@ def observe_request(request: HttpRequest, status: int, seconds: float) -> None:
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format; with `PROMETHEUS_MULTIPROC_DIR`, those of every process."""
+    """All metrics in Prometheus' text format; with `PROMETHEUS_MULTIPROC_DIR`, those of every process.
+
+    What is read from the database is the same for all of them, and is asked for once.
+    """
+    return generate_latest(_of_processes()) + generate_latest(_of_the_database())
+
+
+def _of_processes() -> CollectorRegistry:
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        return generate_latest(REGISTRY)
+        return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    return generate_latest(registry)
+    return registry
+
+
+def _of_the_database() -> CollectorRegistry:
+    from payments.alerts.gauges import DatabaseGauges  # models, which are there only once Django is set up
+
+    registry = CollectorRegistry()
+    registry.register(DatabaseGauges())
+    return registry

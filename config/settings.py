@@ -201,7 +201,7 @@ FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "ho
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
-PERIODIC_JOBS = ["fraud.tasks.prune_velocity"]
+PERIODIC_JOBS = ["fraud.tasks.prune_velocity", "payments.alerts.rounds.watch"]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""
 
 # Work in the background
@@ -222,6 +222,20 @@ LOGGING_CONFIG = "config.logging.configure"
 LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
 ALERT_EMAILS = env.words("ALERT_EMAILS")
 ALERT_WEBHOOK_URL = env.optional("ALERT_WEBHOOK_URL", url("http", "https"))
+ALERT_WEBHOOK_SECRET = env.optional("ALERT_WEBHOOK_SECRET", backends.signing_secret)
+PUBLIC_URL = env.optional("PUBLIC_URL", url("http", "https"))
+if APP_ENV == "dev":
+    ALERT_WEBHOOK_SECRET = ALERT_WEBHOOK_SECRET or "whsec_ZGV2LW9ubHktc2lnbnMtbm90aGluZy1vZi12YWx1ZQ=="
+    PUBLIC_URL = PUBLIC_URL or f"http://127.0.0.1:{PORT}"
+if ALERT_WEBHOOK_URL and not ALERT_WEBHOOK_SECRET:
+    env.fault("ALERT_WEBHOOK_SECRET", "is missing, and ALERT_WEBHOOK_URL is set")
+if (ALERT_EMAILS or ALERT_WEBHOOK_URL) and not PUBLIC_URL:
+    env.fault("PUBLIC_URL", "is missing, and alerts are sent: they link to their pages there")
+PUBLIC_URL = (PUBLIC_URL or "").rstrip("/")
+ALERT_REPEAT_MINUTES = env.integer("ALERT_REPEAT_MINUTES", 60, minimum=1, maximum=10_080)
+ALERT_UNKNOWN_MINUTES = env.integer("ALERT_UNKNOWN_MINUTES", 15, minimum=1, maximum=1_440)
+ALERT_BACKLOG_SECONDS = env.integer("ALERT_BACKLOG_SECONDS", 120, minimum=1, maximum=86_400)
+EMAIL_TIMEOUT = 10
 globals().update(env.parsed("EMAIL_URL", backends.mail, "consolemail://"))  # Django's EMAIL_BACKEND, EMAIL_HOST, ...
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "paydesk@localhost")
 

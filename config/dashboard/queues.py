@@ -9,12 +9,19 @@ from config.dashboard.figures import Figure, Tally, age, listing, span, tallies,
 from fraud.models import ReviewCase
 from orders.admin.marks import Tone
 from orders.models import Order
-from payments.models import SagaExecution, WebhookEvent
+from payments.models import Alert, SagaExecution, WebhookEvent
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 Case, State = ReviewCase.State, SagaExecution.State
+
+
+def alerts(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
+    if not user.has_perm("payments.view_alert"):
+        return []
+    tally = tallies(visible(Alert.objects.loud(), user, "order__client"), {"loud": Q()}, at="opened_at")["loud"]
+    return [_figure("Alerts", tally, listing("payments_alert"), age(tally, now), "alarm")]
 
 
 def reviews(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
@@ -100,4 +107,4 @@ def _figure(label: str, tally: Tally, url: str, note: str, tone: Tone) -> Figure
     return Figure(label, f"{tally.count:,}", url, note or "nothing waits", tone if tally.count else "quiet")
 
 
-ALL = (reviews, sagas, orders, webhooks)
+ALL = (alerts, reviews, sagas, orders, webhooks)

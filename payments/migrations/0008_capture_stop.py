@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0005_request_id'),
+        ('payments', '0007_alerts'),
     ]
 
     operations = [

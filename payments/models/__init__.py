@@ -1,5 +1,6 @@
 """The rows behind every movement of money. Each room holds one subject."""
 
+from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
 from payments.models.idempotency import IdempotencyKey
@@ -8,6 +9,8 @@ from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
 from payments.models.webhooks import WebhookEvent
 
 __all__ = [
+    "Alert",
+    "AlertNotice",
     "CaptureStop",
     "ChargeAttempt",
     "GatewayOutcome",

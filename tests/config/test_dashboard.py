@@ -18,7 +18,8 @@ from config.demo_data.records import id_at
 from fraud.models import Decision, ReviewCase
 from orders.admin.days import day_start, first_id
 from orders.models import Order
-from payments.models import ChargeAttempt, LedgerPosting, SagaExecution, WebhookEvent
+from payments.alerts.services import acknowledge, raise_alert
+from payments.models import Alert, ChargeAttempt, LedgerPosting, SagaExecution, WebhookEvent
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_client, make_order
 
@@ -119,6 +120,16 @@ def test_sagas_in_trouble_and_webhooks_that_failed_wait_too(operator: Office) ->
     assert found["Webhooks failed"][0] == "1"
 
 
+def test_alerts_wait_until_somebody_says_that_he_knows(operator: Office) -> None:
+    two_hours = timezone.now() - timedelta(hours=2)
+    for number in range(3):
+        alert = raise_alert("failed_compensation", f"saga_{number}", "So it is.")
+        Alert.objects.filter(pk=alert.pk).update(opened_at=two_hours)
+    acknowledge(alert, by=operator.user, note="")
+
+    assert figures(operator)["Alerts"] == ("2", "oldest 2 h", "/admin/payments/alert/")
+
+
 def test_the_money_of_today_is_told_by_currency_and_reason(operator: Office) -> None:
     for state in (State.COMPLETED, State.COMPLETED, State.COMPENSATED, State.RUNNING):
         make_saga(state=state)
@@ -146,6 +157,7 @@ def test_every_number_leads_to_the_rows_it_counts(operator: Office) -> None:
     make_case(state="claimed", claimed_by=operator.user)
     make_charge(Status.DECLINED, decline_code="expired_card")
     make_charge(Status.DECLINED, decline_code="expired_card", at=yesterday)
+    raise_alert("failed_compensation", "saga_1", "So it is.")
     make_saga(state=State.NEEDS_ATTENTION)
     make_saga(state=State.WAITING, waiting_for="unknown_outcome", at=yesterday)
     make_capture()
@@ -180,8 +192,8 @@ def test_the_most_urgent_review_is_one_click_away_for_who_may_decide() -> None:
 @pytest.mark.parametrize(
     ("group", "shown", "hidden"),
     [
-        ("Operator", {"Reviews unclaimed", "Checkouts", "Captured", "Webhooks failed"}, set()),
-        ("Fraud analyst", {"Reviews unclaimed", "Declined", "Blocked"}, {"Checkouts", "Captured", "Webhooks failed"}),
+        ("Operator", {"Alerts", "Reviews unclaimed", "Checkouts", "Captured", "Webhooks failed"}, set()),
+        ("Fraud analyst", {"Reviews unclaimed", "Declined", "Blocked"}, {"Alerts", "Checkouts", "Captured", "Webhooks failed"}),
         (
             "Finance",
             {"Captured", "Refunds", "Orders: needs attention"},
@@ -308,7 +320,7 @@ def test_ids_of_a_day_are_not_before_its_first() -> None:
 
 
 def test_a_dashboard_is_asked_for_at_any_moment(operator: Office) -> None:
-    assert len(dashboard.of(operator.user, now=NOW).queues) == 7
+    assert len(dashboard.of(operator.user, now=NOW).queues) == 8
 
 
 def choose(office: Office, name: str) -> Any:

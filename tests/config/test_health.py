@@ -55,6 +55,7 @@ def test_a_database_that_cannot_be_reached_is_named(client: Client, monkeypatch:
     caches.close_all()
 
 
+@pytest.mark.django_db
 def test_metrics_count_requests_by_route_and_never_by_path(client: Client) -> None:
     client.get("/v1/made-up-by-a-client")
 
@@ -64,6 +65,7 @@ def test_metrics_count_requests_by_route_and_never_by_path(client: Client) -> No
     assert "made-up" not in text
 
 
+@pytest.mark.django_db
 def test_the_metrics_token_is_asked_for_when_there_is_one(client: Client) -> None:
     ask: Callable[[str], int] = lambda header: client.get("/metrics", headers={"Authorization": header}).status_code  # noqa: E731
     with override_settings(METRICS_TOKEN="s3cret"):

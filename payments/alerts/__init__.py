@@ -1,0 +1,1 @@
+"""Calling a person: what to look for, whom to tell, and who knows of it already."""

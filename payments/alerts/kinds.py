@@ -1,0 +1,72 @@
+"""What a person can be called for, and what to do then."""
+
+from dataclasses import dataclass
+
+DOCUMENTATION = "docs/alerts.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`advice` is what to do, in one sentence; DOCUMENTATION has a section by the kind's name in words."""
+
+    name: str
+    advice: str
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def more(self) -> str:
+        """Where to read on."""
+        return f"{DOCUMENTATION}#{self.name.replace('_', '-')}"
+
+
+_KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    _KINDS[kind.name] = kind
+    return kind
+
+
+def named(name: str) -> Kind:
+    """The kind of this name; one that nobody has registered has no advice to give."""
+    return _KINDS.get(name) or Kind(name, "Look at what it is about.")
+
+
+def names() -> list[str]:
+    return list(_KINDS)
+
+
+FAILED_COMPENSATION = register(
+    Kind("failed_compensation", "Read in the saga what could not be undone, undo it at the gateway, and resolve it.")
+)
+NEEDS_ATTENTION = register(
+    Kind(
+        "needs_attention", "Read in the saga why it stopped, find out what the gateway did, and decide how it goes on."
+    )
+)
+UNKNOWN_TOO_LONG = register(
+    Kind(
+        "unknown_too_long",
+        "See whether the gateway answers; Paydesk goes on asking, and changes nothing before it does.",
+    )
+)
+UNCLAIMABLE_VERSION = register(
+    Kind("unclaimable_version", "Start a worker of the build that has this version; no other may carry these sagas on.")
+)
+BACKLOG_AGE = register(
+    Kind("backlog_age", "See whether the workers run and whether the gateway is slow, and start more workers.")
+)
+AUTHORIZATION_EXPIRING = register(
+    Kind("authorization_expiring", "Decide about the saga before the card's issuer lets the money go.")
+)
+CAPTURES_STOPPED = register(
+    Kind("captures_stopped", "Let captures go on once the cause is gone; what waits is voided before it expires.")
+)
+WEBHOOK_FAILED = register(
+    Kind(
+        "webhook_failed", "Read in the event what the gateway told, and whether money moved that the books do not know."
+    )
+)
