@@ -51,6 +51,16 @@ def test_production_has_no_default_for_any_secret() -> None:
     assert faults(APP_ENV="prod") == {"SECRET_KEY", "ALLOWED_HOSTS", "SANDBOX_WEBHOOK_SECRETS"}
 
 
+def test_who_is_told_of_alerts_outside_dev_has_to_be_told_where_to_go_and_by_whom() -> None:
+    hook = {"ALERT_WEBHOOK_URL": "https://chat.example.com/hook"}
+
+    assert faults(**PRODUCTION, ALERT_EMAILS="ops@example.com") == {"PUBLIC_URL"}
+    assert faults(**PRODUCTION, **hook) == {"PUBLIC_URL", "ALERT_WEBHOOK_SECRET"}
+    assert faults(**hook) == set()
+    assert setting("s.PUBLIC_URL", PORT="9000") == "http://127.0.0.1:9000"
+    assert setting("s.PUBLIC_URL", PUBLIC_URL="https://pay.example.com/") == "https://pay.example.com"
+
+
 def test_debug_cannot_be_on_in_production() -> None:
     assert faults(**PRODUCTION, DEBUG="true") == {"DEBUG"}
 
@@ -90,6 +100,9 @@ def test_a_production_deployment_passes_djangos_checks() -> None:
         ({"RATE_LIMIT_PER_TOKEN": "often"}, {"RATE_LIMIT_PER_TOKEN"}),
         ({"CORS_ALLOWED_ORIGINS": "https://a.example,b.example"}, {"CORS_ALLOWED_ORIGINS"}),
         ({"EMAIL_URL": "pigeon://post"}, {"EMAIL_URL"}),
+        ({"ALERT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, {"ALERT_WEBHOOK_SECRET"}),
+        ({"ALERT_WEBHOOK_URL": "ftp://chat.example.com"}, {"ALERT_WEBHOOK_URL"}),
+        ({"AUTHORIZATION_EXPIRY_POLICY": "keep"}, {"AUTHORIZATION_EXPIRY_POLICY"}),
         ({"APP_ENV": "production"}, {"APP_ENV", "SECRET_KEY", "ALLOWED_HOSTS", "SANDBOX_WEBHOOK_SECRETS"}),
     ],
 )
