@@ -112,7 +112,6 @@ class PastCheckout:
             state=SAGA_STATE.get(self.past.ending, SagaExecution.State.COMPENSATED),
             context=asdict(context),
             epoch=1,
-            next_run_at=self.now,
             **dated(self.now),
         )
 

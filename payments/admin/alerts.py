@@ -26,6 +26,18 @@ from payments.models import Alert, AlertNotice
 
 CHANGE: Final = "payments.change_alert"
 HOURS: Final = (1, 4, 24)
+LATER: Final = frozenset(
+    {
+        "closed_at",
+        "notified_at",
+        "last_error",
+        "acknowledged_by",
+        "acknowledged_at",
+        "snoozed_by",
+        "snoozed_until",
+        "note",
+    }
+)
 NOTICE_TONES: Final[Mapping[str, Tone]] = {
     AlertNotice.State.PENDING: "busy",
     AlertNotice.State.SENT: "good",
@@ -112,14 +124,16 @@ class Notices(Table):
 class AlertAdmin(Record):
     client_path = "order__client"
     found_by: ClassVar[Mapping[str, str]] = {Alert.PREFIX: "pk", Order.PREFIX: "order"}
-    list_display = ("typed_id", "title", "summary", "state", "opened_at", "told", "order_link")
+    list_display = ("typed_id", "title", "summary", "state", "opened_at", "times_told", "order_link")
     list_filter = (QueueFilter, KindFilter, CreatedFilter)
     list_select_related = ("order", "acknowledged_by", "snoozed_by")
     search_fields = ("subject",)
     search_help_text = "The whole id of the alert, of what it is about, or of its order"
     needs: ClassVar[Mapping[str, str]] = {"order_link": "orders.view_order"}
     fieldsets: ClassVar[Any] = [
-        section("Alert", "title subject_link order_link opened_at last_seen_at closed_at told notified_at last_error"),
+        section(
+            "Alert", "title subject_link order_link opened_at last_seen_at closed_at times_told notified_at last_error"
+        ),
         section("Who knows of it", "acknowledged_by acknowledged_at snoozed_by snoozed_until note"),
     ]
     inlines = (Notices,)
@@ -132,6 +146,14 @@ class AlertAdmin(Record):
             for name in ACTIONS
         ]
         return [*ours, *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Alert | None = None) -> Any:
+        """What has not come about is not told."""
+        sections = [
+            (title, [name for name in options["fields"] if name not in LATER or getattr(obj, name, None)])
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+        return [(title, {"fields": names}) for title, names in sections if names]
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         alert: Alert = context["original"]
@@ -182,7 +204,7 @@ class AlertAdmin(Record):
         return badge("open", "alarm")
 
     @admin.display(description="Told")
-    def told(self, alert: Alert) -> SafeString | str:
+    def times_told(self, alert: Alert) -> SafeString | str:
         times = {0: "not yet", 1: "once"}.get(alert.notifications, f"{alert.notifications} times")
         return _by(badge("not delivered", "bad"), times) if alert.last_error else times
 

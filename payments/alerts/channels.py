@@ -71,5 +71,6 @@ def _headline(notice: AlertNotice) -> str:
 
 def _paragraph(notice: AlertNotice) -> str:
     facts, kind = notice.body["data"], kinds.named(notice.alert.kind)
-    to_do = "" if notice.event == AlertNotice.Event.RESOLVED else f"\n{kind.advice} More: {kind.more}"
+    more = f" More: {kind.more}" if kind.more else ""
+    to_do = "" if notice.event == AlertNotice.Event.RESOLVED else f"\n{kind.advice}{more}"
     return f"{_headline(notice)}\n{facts['summary']}{to_do}\nSince {facts['opened_at']}: {facts['url']}"

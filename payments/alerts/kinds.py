@@ -7,10 +7,11 @@ DOCUMENTATION = "docs/alerts.md"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`advice` is what to do, in one sentence; DOCUMENTATION has a section by the kind's name in words."""
+    """`advice` is what to do, in one sentence; where it `is_documented`, DOCUMENTATION has a section of its title."""
 
     name: str
     advice: str
+    is_documented: bool = True
 
     @property
     def title(self) -> str:
@@ -18,8 +19,8 @@ class Kind:
 
     @property
     def more(self) -> str:
-        """Where to read on."""
-        return f"{DOCUMENTATION}#{self.name.replace('_', '-')}"
+        """Where to read on; empty where there is nothing to read."""
+        return f"{DOCUMENTATION}#{self.name.replace('_', '-')}" if self.is_documented else ""
 
 
 _KINDS: dict[str, Kind] = {}
@@ -32,7 +33,7 @@ def register(kind: Kind) -> Kind:
 
 def named(name: str) -> Kind:
     """The kind of this name; one that nobody has registered has no advice to give."""
-    return _KINDS.get(name) or Kind(name, "Look at what it is about.")
+    return _KINDS.get(name) or Kind(name, "Look at what it is about.", is_documented=False)
 
 
 def names() -> list[str]:

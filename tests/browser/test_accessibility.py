@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from fraud.models import ReviewCase
-from payments.models import SagaExecution
+from payments.alerts.services import raise_alert
+from payments.captures import stop_captures
+from payments.models import Alert, SagaExecution
 from tests.browser.axe import grave_faults
 from tests.browser.desk import Desk
 from tests.orders.builders import make_order
@@ -21,6 +23,9 @@ PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "list of charges": lambda saga: "/admin/payments/chargeattempt/",
     "queue of reviews": lambda saga: "/admin/fraud/reviewcase/",
     "review": lambda saga: f"/admin/fraud/reviewcase/{ReviewCase.objects.get().public_id}/change/",
+    "list of alerts": lambda saga: "/admin/payments/alert/",
+    "alert": lambda saga: f"/admin/payments/alert/{Alert.objects.get().public_id}/change/",
+    "captures": lambda saga: "/admin/payments/capturestop/",
 }
 
 
@@ -34,6 +39,8 @@ def assert_accessible(desk: Desk) -> None:
 def test_axe_finds_nothing_serious_on_a_page_of_the_back_office(page: str, desk: Desk, sandbox: Sandbox) -> None:
     saga = run_checkout(make_order(postal_code="99999"), "tok_refund_fails")
     run_checkout(payment_method="tok_avs_partial")
+    raise_alert("failed_compensation", saga.public_id, "It could not be undone.", order_id=saga.order_id)
+    stop_captures(by="ann", reason="The gateway charges twice.")
     desk.sit_down("Operator")
 
     desk.open(PAGES[page](saga))

@@ -22,7 +22,8 @@ from config.demo_data.accounts import STAFF
 from config.demo_data.plan import IN_SANDBOX, Ending, make_plan
 from fraud.models import Decision, ListEntry, ReviewCase
 from orders.models import Order, StockItem
-from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
+from payments.alerts import rounds
+from payments.models import Alert, ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
 from payments.sagas import context, engine, registry
 from payments.sagas.checkout import CheckoutContext
 from tests.config.builders import bearer
@@ -273,3 +274,11 @@ def test_the_plan_is_the_same_story_every_day() -> None:
     assert [past.at + timedelta(days=182) for past in one] == [past.at for past in other]
     assert [past.amount_minor for past in one] == [past.amount_minor for past in other]
     assert {past.ending for past in one} == set(Ending) == {*IN_SANDBOX, Ending.BLOCKED}
+
+
+def test_nobody_is_called_about_the_past() -> None:
+    load()
+
+    rounds.watch()
+
+    assert not Alert.objects.exists()

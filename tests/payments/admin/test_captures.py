@@ -93,9 +93,9 @@ def test_while_captures_are_stopped_every_page_says_so(office: Office) -> None:
     shown = [office.page(page) for page in pages]
     assert {banners(html) for html in shown} == {1}
     assert all("by ann: The gateway charges &lt;twice&gt;." in html for html in shown)
-    assert '<a href="/admin/payments/capturestop/">Captures</a></p>' in shown[0]
+    assert '<a href="/admin/payments/capturestop/">Look at captures</a></p>' in shown[0]
     assert banners(finance.page("index")) == 1
-    assert '<a href="/admin/payments/capturestop/">Captures</a></p>' not in finance.page("index")
+    assert '<a href="/admin/payments/capturestop/">Look at captures</a></p>' not in finance.page("index")
 
 
 def test_a_stranger_at_the_door_is_not_told(client: Client) -> None:

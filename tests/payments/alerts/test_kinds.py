@@ -20,5 +20,5 @@ def test_every_kind_says_what_to_do_in_one_sentence_and_where_to_read_on(name: s
 
 
 def test_a_kind_that_nobody_has_registered_has_no_advice_to_give() -> None:
-    assert kinds.named("missing_gateway") == Kind("missing_gateway", "Look at what it is about.")
-    assert kinds.named("missing_gateway").title == "Missing gateway"
+    assert kinds.named("missing_gateway") == Kind("missing_gateway", "Look at what it is about.", is_documented=False)
+    assert (kinds.named("missing_gateway").title, kinds.named("missing_gateway").more) == ("Missing gateway", "")
