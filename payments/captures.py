@@ -54,7 +54,8 @@ def stop_captures(*, by: "User | str", reason: str) -> CaptureStop:
 def resume_captures(*, by: "User | str", reason: str) -> int:
     """Let captures go on and wake whoever waits for that; how many did.
 
-    Raise InvalidTransition when captures are not stopped.
+    Raise InvalidTransition when captures are not stopped. Two commits: whoever parks holds its saga and reads the
+    stop, so nobody may hold the stop and want sagas. One who dies in between has cost those sagas a poll's time.
     """
     with transaction.atomic():
         CaptureStop.objects.lock()
@@ -64,8 +65,8 @@ def resume_captures(*, by: "User | str", reason: str) -> int:
         CaptureStop.objects.filter(pk=stop.pk, is_over=False).update(
             is_over=True, resumed_at=Now(), resumed_by=_name(by), resumed_because=reason
         )
-        woken = _wake_all()
         _log(stop, "Let captures go on", by=by, reason=reason)
+    woken = _wake_all()
     log.warning("captures_resumed", by=_name(by), reason=reason, woken=woken)
     return woken
 

@@ -193,7 +193,11 @@ def test_the_most_urgent_review_is_one_click_away_for_who_may_decide() -> None:
     ("group", "shown", "hidden"),
     [
         ("Operator", {"Alerts", "Reviews unclaimed", "Checkouts", "Captured", "Webhooks failed"}, set()),
-        ("Fraud analyst", {"Reviews unclaimed", "Declined", "Blocked"}, {"Alerts", "Checkouts", "Captured", "Webhooks failed"}),
+        (
+            "Fraud analyst",
+            {"Reviews unclaimed", "Declined", "Blocked"},
+            {"Alerts", "Checkouts", "Captured", "Webhooks failed"},
+        ),
         (
             "Finance",
             {"Captured", "Refunds", "Orders: needs attention"},

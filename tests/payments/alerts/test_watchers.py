@@ -65,6 +65,13 @@ def test_of_more_than_two_hundred_the_oldest_are_named() -> None:
     assert [finding.subject for finding in found] == [saga.public_id for saga in rows[: watchers.MOST]]
 
 
+def make_late_saga(*, due_in: timedelta = -HOUR, leased_for: timedelta | None = None, **fields: Any) -> None:
+    """An hour late, unless said otherwise."""
+    now = timezone.now()
+    lease = {"lease_until": now + leased_for} if leased_for else {}
+    make_stuck_saga(**{"state": "pending", "next_run_at": now + due_in, **lease, **fields})
+
+
 class TestUnknownOutcomes:
     def unknown(self, sandbox: Sandbox) -> SagaExecution:
         sandbox.fault("status_500", operation="look_up")
@@ -110,14 +117,14 @@ class TestVersions:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"next_run_at": timezone.now() + HOUR},
-            {"next_run_at": timezone.now() - MINUTE},
+            {"due_in": HOUR},
+            {"due_in": -MINUTE},
             {"is_paused": True},
             {"state": "completed"},
         ],
     )
     def test_one_that_is_not_late_is_left_to_the_workers_of_another_build(self, fields: dict[str, Any]) -> None:
-        make_stuck_saga(**{"state": "pending", "version": 9, "next_run_at": timezone.now() - HOUR, **fields})
+        make_late_saga(**{"version": 9, **fields})
 
         assert not subjects(watchers.unclaimable_versions())
 
@@ -133,15 +140,15 @@ class TestBacklog:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"next_run_at": timezone.now() - MINUTE},
+            {"due_in": -MINUTE},
             {"is_paused": True},
             {"state": "needs_attention"},
             {"version": 9},
-            {"lease_until": timezone.now() + HOUR},
+            {"leased_for": HOUR},
         ],
     )
     def test_is_only_what_a_worker_could_have_taken(self, fields: dict[str, Any]) -> None:
-        make_stuck_saga(**{"state": "pending", "next_run_at": timezone.now() - HOUR, **fields})
+        make_late_saga(**fields)
 
         assert not subjects(watchers.old_backlog())
 
