@@ -1,86 +1,38 @@
 """Processes to be killed: one that has imported everything, and its forks, each of which does one task.
 
-A task may name the point at which the process kills itself: before or after any commit and any call to a peer.
-Started by `tests.crash.processes`, which says what the tasks are.
+A task may name the point (see `tests.crash.points`) at which its process kills, or stops, itself. Several tasks are
+done by as many forks at once. Started by `tests.crash.processes`, which says what the tasks are.
 """
 
+import gc
 import json
 import os
-import re
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TextIO
 
 import django
 
 if __name__ == "__main__":
     django.setup()
 
-from django.db import connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
 
-from payments.gateways.http import JsonClient
+from payments import tasks
 from payments.sagas import engine
+from payments.webhooks import inbox
+from tests.crash.points import Points, watch
 
 MAX_ROUNDS = 20
-"""More sagas than any test leaves due."""
-_IDS = re.compile(r"/[a-z]+_[0-9a-z]+")
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+"""More than any test leaves due."""
 
 
-class Points:
-    """Numbers the points a process passes, and kills it at the one it was told."""
-
-    def __init__(self, die_at: int | None, when: str) -> None:
-        self.passed: list[str] = []
-        self._die_at = die_at
-        self._when = when
-
-    @contextmanager
-    def passing(self, what: str) -> Iterator[None]:
-        number = len(self.passed)
-        self.passed.append(what)
-        self._die_if(number, "before")
-        try:
-            yield
-        finally:
-            self._die_if(number, "after")
-
-    def _die_if(self, number: int, when: str) -> None:
-        if (number, when) == (self._die_at, self._when):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def watch(points: Points) -> None:
-    """Pass a point at every COMMIT, every write outside a transaction, and every exchange with a peer."""
-    commit, exchange = BaseDatabaseWrapper._commit, JsonClient._exchange  # type: ignore[attr-defined]
-
-    def watched_commit(wrapper: BaseDatabaseWrapper) -> None:
-        with points.passing("commit"):
-            commit(wrapper)
-
-    def watched_exchange(client: JsonClient, method: str, path: str, *rest: Any) -> Any:
-        with points.passing(f"{method} {_IDS.sub('/…', path.partition('?')[0])}"):
-            return exchange(client, method, path, *rest)
-
-    def watched_write(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if connection.in_atomic_block or not _WRITES.match(sql):
-            return execute(sql, params, many, context)
-        with points.passing("commit"):
-            return execute(sql, params, many, context)
-
-    BaseDatabaseWrapper._commit = watched_commit  # type: ignore[attr-defined]
-    JsonClient._exchange = watched_exchange  # type: ignore[method-assign, assignment]
-    connection.execute_wrappers.append(watched_write)
-
-
-def checkout(task: dict[str, Any]) -> dict[str, Any]:
+def request(task: dict[str, Any]) -> dict[str, Any]:
     """One request, through everything a request goes through."""
     answer = Client(raise_request_exception=False, SERVER_NAME="localhost").post(
         task["path"], task["body"], "application/json", headers=task["headers"]
@@ -88,19 +40,33 @@ def checkout(task: dict[str, Any]) -> dict[str, Any]:
     return {"status": answer.status_code, "body": answer.content.decode(), "headers": dict(answer.headers)}
 
 
-def resume(_task: dict[str, Any]) -> dict[str, Any]:
+def resume(task: dict[str, Any]) -> dict[str, Any]:
     """What a worker does, until nothing is due."""
     rounds = 0
-    while engine.advance_next(owner=f"worker:{os.getpid()}") and rounds < MAX_ROUNDS:
+    while rounds < MAX_ROUNDS and engine.advance_next(owner=f"worker:{os.getpid()}"):
         rounds += 1
     return {"rounds": rounds}
 
 
-TASKS = {"checkout": checkout, "resume": resume}
+def take_in(task: dict[str, Any]) -> dict[str, Any]:
+    """What a worker does about webhooks, until none is due."""
+    rounds = 0
+    while rounds < MAX_ROUNDS and inbox.apply_next():
+        rounds += 1
+    return {"rounds": rounds}
+
+
+def deliver(task: dict[str, Any]) -> dict[str, Any]:
+    """What a Celery worker does with one message."""
+    tasks.advance(task["saga"])
+    return {"rounds": 1}
+
+
+TASKS = {"request": request, "resume": resume, "take_in": take_in, "deliver": deliver}
 
 
 def perform(task: dict[str, Any]) -> dict[str, Any]:
-    points = Points(task["die_at"], task["when"])
+    points = Points(task["signals"])
     watch(points)
     try:
         done = TASKS[task["do"]](task)
@@ -110,32 +76,81 @@ def perform(task: dict[str, Any]) -> dict[str, Any]:
     return {**done, "points": points.passed}
 
 
-def perform_in_fork(task: dict[str, Any]) -> dict[str, Any]:
-    """What the fork answered; `killed` when it did not live to."""
+@dataclass
+class Fork:
+    """One task's process. `ending` waits for it to end, or to stop."""
+
+    pid: int
+    pipe: TextIO
+
+    def ending(self) -> dict[str, Any]:
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            return {"stopped": self.pid}
+        with self.pipe:
+            text = self.pipe.read()
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            return {"killed": True}
+        answer: dict[str, Any] = json.loads(text or '{"error": "The process left nothing behind."}')
+        return answer
+
+
+def begin(tasks: list[dict[str, Any]]) -> list[Fork]:
+    """A process for each task; all are let go at the same moment."""
+    waiting, go = os.pipe()
+    forks = [_fork(task, waiting, go) for task in tasks]
+    os.close(go)
+    os.close(waiting)
+    return forks
+
+
+def _fork(task: dict[str, Any], waiting: int, go: int) -> Fork:
     receiver, sender = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(receiver)
-        os.write(sender, json.dumps(perform(task)).encode())
-        os._exit(0)
+        try:
+            os.close(receiver)
+            os.close(go)
+            os.read(waiting, 1)  # nothing comes: it ends when everybody has closed the other side
+            os.write(sender, json.dumps(perform(task)).encode())
+        finally:
+            os._exit(0)
     os.close(sender)
-    with os.fdopen(receiver) as pipe:
-        text = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return {"killed": True}
-    answer: dict[str, Any] = json.loads(text)
-    return answer
+    return Fork(pid, os.fdopen(receiver))
+
+
+class Server:
+    """Does what is asked for in lines: a list of tasks to begin at once, or the process that shall go on."""
+
+    def __init__(self) -> None:
+        self._stopped: dict[int, Fork] = {}
+
+    def answer(self, line: str) -> list[dict[str, Any]]:
+        asked = json.loads(line)
+        if isinstance(asked, int):
+            os.kill(asked, signal.SIGCONT)
+            return [self._ending(self._stopped.pop(asked))]
+        return [self._ending(fork) for fork in begin(asked)]
+
+    def _ending(self, fork: Fork) -> dict[str, Any]:
+        ending = fork.ending()
+        if "stopped" in ending:
+            self._stopped[fork.pid] = fork
+        return ending
 
 
 def serve(peer: socket.socket) -> None:
-    """One task a line, one answer a line; the end of the input is the end."""
+    """The end of the input is the end."""
+    server = Server()
     with peer.makefile("rw", encoding="utf-8") as lines:
         while line := lines.readline():
-            lines.write(json.dumps(perform_in_fork(json.loads(line))) + "\n")
+            lines.write(json.dumps(server.answer(line)) + "\n")
             lines.flush()
 
 
 if __name__ == "__main__":
-    get_resolver().url_patterns  # noqa: B018  # imports every view, once for all forks
+    # Once for all forks: what is imported late, and what the garbage collector would only copy in each of them.
+    get_resolver().url_patterns  # noqa: B018
+    Client(SERVER_NAME="localhost").get("/healthz")
+    gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))

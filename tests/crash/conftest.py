@@ -1,14 +1,18 @@
-from collections.abc import Iterator
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from random import Random
 
 import pytest
 from pytest_django import Settings
 
 from tests.crash import witness
 from tests.crash.processes import Processes
+from tests.crash.record import OPTION, Tally
+from tests.crash.shop import Shop
 from tests.payments.conftest import forget_adapters
 from tests.sandbox import Sandbox
-
-pytest.register_assert_rewrite("tests.crash.shop")
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +42,46 @@ def watched(db: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def processes(process_environment: dict[str, str], sandbox: Sandbox) -> Iterator[Processes]:
-    with Processes(process_environment | {"SANDBOX_GATEWAY_URL": sandbox.url, "LOG_LEVEL": "ERROR"}) as processes:
-        yield processes
+def crash_environment(process_environment: dict[str, str], sandbox: Sandbox) -> dict[str, str]:
+    """For processes that may be killed: they talk to the oracle."""
+    return process_environment | {"SANDBOX_GATEWAY_URL": sandbox.url, "LOG_LEVEL": "ERROR"}
+
+
+@pytest.fixture
+def open_shop(crash_environment: dict[str, str], sandbox: Sandbox, watched: None) -> Iterator[Callable[..., Shop]]:
+    """Opens shops; settings for their processes may be given."""
+    sandbox.clear_faults()
+    with ExitStack() as processes:
+
+        def open_one(**settings: str) -> Shop:
+            return Shop(processes.enter_context(Processes(crash_environment | settings)), sandbox)
+
+        yield open_one
+    sandbox.clear_faults()
+
+
+@pytest.fixture
+def shop(open_shop: Callable[..., Shop]) -> Shop:
+    return open_shop()
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
+    """Counts the cases of a test for the record."""
+    tally = Tally()
+    yield tally
+    request.node.user_properties += tally.as_properties()
+
+
+@pytest.fixture
+def in_full(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is to be tried that there is, however long it takes."""
+    return bool(request.config.getoption(OPTION, None))
+
+
+@pytest.fixture
+def chance() -> Random:
+    """`PAYDESK_SEED`, to see again what was seen; else a seed that nobody has chosen. A test that fails shows it."""
+    seed = int(os.environ.get("PAYDESK_SEED") or secrets.randbits(32))
+    print(f"PAYDESK_SEED={seed}")  # noqa: T201  # pytest shows it with a failure
+    return Random(seed)

@@ -1,154 +1,154 @@
-"""One order that is checked out by processes that die, and everything that must be true of it in the end."""
+"""One order that is bought by processes that die, and what became of it."""
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
-
-from django.db.models.functions import Now
+from typing import TYPE_CHECKING, Any
 
 from orders.ids import new_id
 from orders.models import Order, StockItem
-from payments.models import ChargeAttempt, IdempotencyKey, LedgerPosting, SagaExecution
+from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
 from tests.config.builders import bearer, make_token
+from tests.crash.invariants import violations
 from tests.crash.processes import Ending, Point, Processes
+from tests.crash.world import Told, World
 from tests.orders.builders import make_client, make_order, make_stock
 from tests.payments.builders import end_sending, make_due
 from tests.sandbox import Sandbox
 
+if TYPE_CHECKING:
+    from tests.crash.ways import Way
+
 QUANTITY, IN_STOCK = 2, 5
-PATIENCE = 3
+PATIENCE = 4
 """How often a worker may have to look at what a dead process left."""
+FOR_PEOPLE = ("review", "customer_action")
+"""What a saga waits for that no worker can give it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way a checkout can go, and how it ends."""
+class Shop:
+    """Where orders are placed, the people who work there, and all that is known of what happened since."""
 
-    name: str
-    payment_method: str
-    postal_code: str
-    status: int
-    order_status: Order.Status
-    captures: int = 0
-    refunds: int = 0
-    voids: int = 0
-    shipments: int = 0
+    def __init__(self, processes: Processes, sandbox: Sandbox) -> None:
+        self.processes = processes
+        self.sandbox = sandbox
+        self.stock: dict[str, int] = {}
+        self.told: list[Told] = []
+        self.client, self.operator = make_client(), make_client("Operator")
+        self._headers = {user: bearer(make_token(user)) for user in (self.client, self.operator)}
+        self._entries: list[dict[str, Any]] = []
+        self._since = self._seen = max((entry["sequence"] for entry in sandbox.journal()), default=0)
 
-    def __str__(self) -> str:
-        return self.name
+    def item(self) -> StockItem:
+        item = make_stock(available=IN_STOCK)
+        self.stock[item.sku] = IN_STOCK
+        return item
 
+    def post(
+        self, path: str, body: dict[str, Any], *signals: Point | None, key: str, by_operator: bool = False
+    ) -> Ending:
+        """A request under an idempotency key. What it was answered is remembered."""
+        user = self.operator if by_operator else self.client
+        headers = {**self._headers[user], "Idempotency-Key": key}
+        return self.note(key, self.processes.request(f"/v1/{path}", body, headers, *signals))
 
-FORWARD = Way("forward", "tok_visa", "10001", 201, Order.Status.COMPLETED, captures=1, shipments=1)
-REFUNDED = Way("refunded", "tok_visa", "99999", 409, Order.Status.PAYMENT_FAILED, captures=1, refunds=1)
-VOIDED = Way("voided", "tok_avs_mismatch", "10001", 402, Order.Status.PAYMENT_FAILED, voids=1)
-WAYS = [FORWARD, REFUNDED, VOIDED]
+    def note(self, key: str, ending: Ending) -> Ending:
+        if ending.status:
+            is_replay = "Idempotent-Replayed" in ending.headers
+            self.told.append(Told(key, ending.status, ending.body.encode(), is_replay))
+        return ending
+
+    def done(self, order: Order) -> Counter[str]:
+        """What really happened to an order at gateway and carrier, look-ups aside."""
+        self._entries += self.sandbox.journal(self._seen)
+        self._seen = self._entries[-1]["sequence"] if self._entries else self._seen
+        effective = [e for e in self._entries if (e["result"], e["replayed"]) == ("succeeded", False)]
+        operations = [e["operation"] for e in effective if e["order"] == order.public_id]
+        return Counter(operation for operation in operations if operation != "look_up")
+
+    def assert_all_is_well(self) -> None:
+        """Every invariant holds for everything that was ever bought here."""
+        world = World.of(self.sandbox, since=self._since, stock=self.stock, told=self.told)
+        wrong = violations(world)
+        assert not wrong, "\n".join(wrong)
 
 
 class Purchase:
-    """An order of a client who checks it out under one key, whatever happens."""
+    """An order of a client who goes one `way` with it, and repeats a request until it is answered for good."""
 
-    def __init__(self, processes: Processes, sandbox: Sandbox, way: Way) -> None:
-        self.processes = processes
-        self.sandbox = sandbox
+    def __init__(self, shop: Shop, way: "Way") -> None:
+        self.shop = shop
         self.way = way
-        self.item = make_stock(available=IN_STOCK)
-        self.order = make_order(make_client(), item=self.item, quantity=QUANTITY, postal_code=way.postal_code)
-        token = make_token(self.order.client)
-        self._headers = {**bearer(token), "Idempotency-Key": f"key-{new_id()}"}
+        self.order = make_order(shop.client, item=shop.item(), quantity=QUANTITY, postal_code=way.postal_code)
+        self._key = f"{new_id()}"
 
-    def checkout(self, *, die: Point | None = None) -> Ending:
-        body = {"payment_method": self.way.payment_method}
-        return self.processes.checkout(f"/v1/orders/{self.order.public_id}/checkout", body, self._headers, die=die)
+    def key(self, act: str) -> str:
+        return f"{act}-{self._key}"
 
-    @property
-    def saga(self) -> SagaExecution | None:
-        return SagaExecution.objects.filter(order=self.order).first()
+    def has_begun(self, act: str) -> bool:
+        return IdempotencyKey.objects.filter(key=self.key(act)).exists()
 
     @property
-    def is_begun(self) -> bool:
-        return self.saga is not None
+    def sagas(self) -> list[SagaExecution]:
+        return list(SagaExecution.objects.filter(order=self.order).order_by("pk"))
 
-    def let_the_lease_lapse(self) -> None:
+    @property
+    def checkout(self) -> SagaExecution:
+        return SagaExecution.objects.get(order=self.order, definition="checkout")
+
+    @property
+    def charge(self) -> ChargeAttempt:
+        return ChargeAttempt.objects.get(order=self.order)
+
+    def let_leases_lapse(self) -> None:
         """Tests move rows, not clocks."""
-        if self.saga is not None:
-            make_due(self.saga)
-            end_sending(self.saga)
+        for saga in self.sagas:
+            make_due(saga)
+            end_sending(saga)
 
     def finish(self) -> None:
-        """Whatever workers come next carry the checkout to its end."""
+        """Whatever workers come next carry everything as far as it goes without people."""
         for _ in range(PATIENCE):
-            if self.saga is None or self.saga.is_final:
+            if all(saga.state not in SagaExecution.ACTIVE or saga.waiting_for in FOR_PEOPLE for saga in self.sagas):
                 return
-            self.let_the_lease_lapse()
-            self.processes.resume()
+            self.let_leases_lapse()
+            self.shop.processes.resume()
 
-    def movements(self) -> list[tuple[str, str, int, str]]:
-        """Captures and refunds as the gateway remembers them."""
-        return sorted(
-            (entry["operation"], entry["charge"], entry["amount"], entry["currency"])
-            for operation in ("capture", "refund")
-            for entry in self.effective(operation)
-        )
+    def go(self) -> list[tuple[Point, ...]]:
+        """Go the whole way unharmed; return the points that each act passed."""
+        passed = [act.perform(self).points for act in self.way.acts]
+        self.finish()
+        return passed
 
-    def effective(self, operation: str) -> list[dict[str, Any]]:
-        return [entry for entry in self.sandbox.effective(operation) if entry["order"] == self.order.public_id]
+    def suffer(self, number: int, die: Point, *, then: Point | None = None, by_client: bool = False) -> Ending:
+        """Go the way, but the process of act `number` dies at `die`, and the one that takes over at `then`.
 
-    def postings(self) -> list[tuple[str, str, int, str]]:
-        """Captures and refunds as the ledger has them."""
-        rows = LedgerPosting.objects.filter(charge__order=self.order)
-        return sorted(rows.values_list("kind", "charge__gateway_reference", "amount_minor", "currency"))
+        A worker takes over, or the client's own repeated request. Returns how it ended.
+        """
+        for act in self.way.acts[:number]:
+            act.perform(self)
+        act = self.way.acts[number]
+        assert act.perform(self, die=die).killed, f"nobody died {die}"
+        self.let_leases_lapse()
+        taken_over = act.take_over(self, die=then, by_client=by_client)
+        assert taken_over.killed == (then is not None), f"nobody died {then}"
+        self.let_leases_lapse()
+        self.finish()
+        for act in self.way.acts[number:]:
+            act.perform(self)
+        self.finish()
+        return taken_over
 
-    def assert_ended_well(self) -> None:
-        """Nothing is charged twice, nothing is lost, and every book says the same."""
-        self._assert_saga_and_order()
-        self._assert_the_gateway_did_what_it_had_to_and_no_more()
-        self._assert_the_charge_is_as_the_gateway_has_it()
-        self._assert_stock()
-        self._assert_the_same_key_gets_the_final_answer()
-
-    def _assert_saga_and_order(self) -> None:
-        assert SagaExecution.objects.filter(order=self.order).count() == 1
-        saga = SagaExecution.objects.get(order=self.order)
+    def end(self) -> dict[str, Any]:
+        """How it ended, in words that are the same for every purchase that goes the same way unharmed."""
         self.order.refresh_from_db()
-        is_forward = self.way.order_status == Order.Status.COMPLETED
-        expected = SagaExecution.State.COMPLETED if is_forward else SagaExecution.State.COMPENSATED
-        assert (saga.state, self.order.status) == (expected, self.way.order_status)
-        assert (saga.lease_owner, saga.lease_until) == ("", None)
-        assert not saga.steps.filter(state="started").exists()
-
-    def _assert_the_gateway_did_what_it_had_to_and_no_more(self) -> None:
-        way, total = self.way, self.order.amount_minor
-        done = Counter({name: len(self.effective(name)) for name in ("authorize", "capture", "refund", "void", "ship")})
-        assert done == Counter(
-            authorize=1, capture=way.captures, refund=way.refunds, void=way.voids, ship=way.shipments
-        )
-        assert all(amount == total for _, _, amount, _ in self.movements())
-        assert self.postings() == self.movements()
-
-    def _assert_the_charge_is_as_the_gateway_has_it(self) -> None:
-        way, total = self.way, self.order.amount_minor
-        charge = ChargeAttempt.objects.get(order=self.order)
-        assert charge.status == ("captured" if way.captures else "voided")
-        assert (charge.captured_minor, charge.refunded_minor) == (way.captures * total, way.refunds * total)
-        assert charge.refund_pending_minor == 0
-        assert self.order.paid_minor == charge.captured_minor - charge.refunded_minor
-        assert self.order.shipments.filter(status="shipped").count() == way.shipments
-
-    def _assert_stock(self) -> None:
-        sold = QUANTITY if self.way.shipments else 0
-        assert StockItem.objects.get(pk=self.item.pk).available == IN_STOCK - sold
-        expected = "consumed" if self.way.shipments else "released"
-        assert list(self.order.reservations.values_list("state", flat=True)) == [expected]
-
-    def _assert_the_same_key_gets_the_final_answer(self) -> None:
-        calls = len(self.sandbox.journal())
-        first, second = self.checkout(), self.checkout()
-        assert (first.status, first.body) == (self.way.status, second.body)
-        assert second.status == first.status
-        assert first.headers["Idempotent-Replayed"] == "true"
-        assert len(self.sandbox.journal()) == calls
-        assert IdempotencyKey.objects.get(client=self.order.client).frozen_at <= _database_now()
-
-
-def _database_now() -> Any:
-    return IdempotencyKey.objects.values_list(Now(), flat=True)[0]
+        path, key = f"orders/{self.order.public_id}/checkout", self.key("checkout")
+        answer = self.shop.post(path, self.way.payment, key=key)
+        return {
+            "order": (self.order.status, self.order.paid_minor),
+            "answer": answer.status,
+            "sagas": [(saga.definition, saga.state) for saga in self.sagas],
+            "charges": sorted(
+                self.order.charges.values_list("status", "captured_minor", "refunded_minor", "refund_pending_minor")
+            ),
+            "stock": sorted(self.order.reservations.values_list("state", flat=True)),
+            "done": self.shop.done(self.order),
+        }

@@ -1,6 +1,6 @@
 """An invariant that cannot fail is worth nothing: each is broken here on purpose, and has to see it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(gateway: Sandbox, watched: None) -> Iterator[Scene]:
+def scene(gateway: Sandbox, watched: None) -> Scene:
     return Scene(gateway)
 
 

@@ -35,6 +35,8 @@ _IS_WORK: Final = {
     "sqlite": f"({_OLD}) <> ({_NEW})"
     " OR (OLD.lease_until IS NOT NEW.lease_until AND NEW.lease_until > strftime('%Y-%m-%d %H:%M:%f', 'now'))",
 }
+_STEP_COLUMNS: Final = ("state", "outcome", "attempts", "look_ups", "key")
+_IS_STEP_WORK: Final = " OR ".join(f"OLD.{name} <> NEW.{name}" for name in _STEP_COLUMNS)
 _IS_EARLY: Final = {
     "postgresql": "OLD.epoch <> NEW.epoch AND OLD.lease_until IS NOT NULL AND OLD.lease_until > clock_timestamp()",
     "sqlite": "OLD.epoch <> NEW.epoch AND OLD.lease_until IS NOT NULL"
@@ -111,7 +113,7 @@ def start() -> None:
             ("begun", "INSERT", SAGAS, "true", note),
             ("written", "UPDATE", SAGAS, _IS_WORK[vendor], note_change),
             ("step_begun", "INSERT", STEPS, "true", note_step),
-            ("step_written", "UPDATE", STEPS, "true", note_step),
+            ("step_written", "UPDATE", STEPS, _IS_STEP_WORK, note_step),
         ):
             places = {"name": f"{TABLE}_{name}", "event": event, "table": table, "when": when, "note": what}
             cursor.execute(_TRIGGER[vendor].format(**places))
