@@ -26,6 +26,7 @@ from django.urls import get_resolver
 from payments import tasks
 from payments.sagas import engine
 from payments.webhooks import inbox
+from tests.crash import builds
 from tests.crash.points import Points, watch
 
 MAX_ROUNDS = 20
@@ -66,6 +67,7 @@ TASKS = {"request": request, "resume": resume, "take_in": take_in, "deliver": de
 
 
 def perform(task: dict[str, Any]) -> dict[str, Any]:
+    builds.become(task.get("build", ""))
     points = Points(task["signals"])
     watch(points)
     try:

@@ -83,13 +83,16 @@ class Processes:
         self._lines.close()
         self._process.wait(timeout=10)
 
-    def request(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], *signals: Point | None) -> Ending:
-        """One request to the API."""
-        return self._perform(task("request", *signals, path=path, body=dict(body), headers=dict(headers)))
+    def request(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], *signals: Point | None, build: str = ""
+    ) -> Ending:
+        """One request to the API. `build` is one of `tests.crash.builds`."""
+        what = {"path": path, "body": dict(body), "headers": dict(headers), "build": build}
+        return self._perform(task("request", *signals, **what))
 
-    def resume(self, *signals: Point | None) -> Ending:
+    def resume(self, *signals: Point | None, build: str = "") -> Ending:
         """A worker, until no saga is due."""
-        return self._perform(task("resume", *signals))
+        return self._perform(task("resume", *signals, build=build))
 
     def take_in(self, *signals: Point | None) -> Ending:
         """A worker, until no webhook is due."""

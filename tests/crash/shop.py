@@ -43,12 +43,19 @@ class Shop:
         return item
 
     def post(
-        self, path: str, body: dict[str, Any], *signals: Point | None, key: str, by_operator: bool = False
+        self,
+        path: str,
+        body: dict[str, Any],
+        *signals: Point | None,
+        key: str,
+        by_operator: bool = False,
+        build: str = "",
+        **headers: str,
     ) -> Ending:
         """A request under an idempotency key. What it was answered is remembered."""
         user = self.operator if by_operator else self.client
-        headers = {**self._headers[user], "Idempotency-Key": key}
-        return self.note(key, self.processes.request(f"/v1/{path}", body, headers, *signals))
+        sent = {**self._headers[user], "Idempotency-Key": key, **headers}
+        return self.note(key, self.processes.request(f"/v1/{path}", body, sent, *signals, build=build))
 
     def note(self, key: str, ending: Ending) -> Ending:
         if ending.status:

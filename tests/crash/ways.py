@@ -42,9 +42,9 @@ class Request(Act):
     @abstractmethod
     def body(self, purchase: Purchase) -> dict[str, Any]: ...
 
-    def perform(self, purchase: Purchase, *, die: Point | None = None) -> Ending:
+    def perform(self, purchase: Purchase, *, die: Point | None = None, build: str = "") -> Ending:
         path, body, key = self.path(purchase), self.body(purchase), purchase.key(self.name)
-        return purchase.shop.post(path, body, die, key=key, by_operator=self.by_operator)
+        return purchase.shop.post(path, body, die, key=key, by_operator=self.by_operator, build=build)
 
     def take_over(self, purchase: Purchase, *, die: Point | None, by_client: bool) -> Ending:
         if by_client or not purchase.has_begun(self.name):
@@ -65,9 +65,9 @@ class Checkout(Request):
 class CheckoutRejectedMeanwhile(Checkout):
     """A reviewer says no while the parcel is being handed over: the process stands still until that is said."""
 
-    def perform(self, purchase: Purchase, *, die: Point | None = None) -> Ending:
+    def perform(self, purchase: Purchase, *, die: Point | None = None, build: str = "") -> Ending:
         path, body, key = self.path(purchase), self.body(purchase), purchase.key(self.name)
-        ending = purchase.shop.post(path, body, die, PARCEL_TAKEN, key=key)
+        ending = purchase.shop.post(path, body, die, PARCEL_TAKEN, key=key, build=build)
         if not ending.stopped:
             return ending
         Verdict("reject").perform(purchase)
