@@ -181,5 +181,4 @@ def _give_up(run: Run, error: Exception) -> None:
     with suppress(LeaseLostError), transaction.atomic():
         run.reload()
         run.fence()
-        run.note("crashed", reason=type(error).__name__)
-        run.write()
+        run.write_crash(error)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Q, When
+from django.db.models import Case, When
 from django.db.models.functions import Now
 from django.http import HttpResponse
 
@@ -27,6 +27,8 @@ UNKNOWN = "unknown_outcome"
 CAPTURES_STOPPED = "captures_stopped"
 PAUSES = (BACK_OFF, UNKNOWN, CAPTURES_STOPPED)
 """What a saga waits for that is about to ask, or send, again."""
+
+_FOR_PEOPLE = (State.NEEDS_ATTENTION, State.FAILED_COMPENSATION)
 
 STEP_FIELDS = [
     "state", "key", "key_number", "key_first_used_at", "request", "send_before", "is_answered", "result", "outcome",
@@ -187,9 +189,15 @@ class Run:
         """Let the lease go; what is active is due at once, what has ended stays."""
         self._write(**leases.NONE, next_run_at=Now())
 
+    def write_crash(self, error: Exception) -> None:
+        """That it happened, and nothing else: what this worker found in the row may be what made it crash."""
+        SagaEvent.objects.create(saga=self.saga, kind="crashed", reason=type(error).__name__)
+        self._update(**leases.until())
+
     def _write(self, **lease: Any) -> None:
         saga = self.saga
-        context.check(saga.context, self.definition.context)
+        if saga.state not in _FOR_PEOPLE:  # a person gets the saga as it is
+            context.check(saga.context, self.definition.context)
         if self._steps:
             SagaStep.objects.bulk_create(
                 self._steps.values(), update_conflicts=True, unique_fields=["id"], update_fields=STEP_FIELDS
@@ -197,12 +205,14 @@ class Run:
         if self._events:
             SagaEvent.objects.bulk_create(self._events)
         saga.cursor = min(max(self.position, 0), len(self.definition.steps))
-        written = SagaExecution.objects.filter(Q(pk=saga.pk) & Q(epoch=self.epoch)).update(
+        self._update(
             state=saga.state, direction=saga.direction, cursor=saga.cursor, context=saga.context, failure=saga.failure,
             recoveries=saga.recoveries, deadline_at=saga.deadline_at, waiting_for=saga.waiting_for,
             finished_at=self.now if saga.is_final else None, updated_at=self.now, **lease,
         )  # fmt: skip
-        if not written:
-            raise LeaseLostError(saga=saga.public_id, epoch=self.epoch)
         self._steps.clear()
         self._events.clear()
+
+    def _update(self, **fields: Any) -> None:
+        if not SagaExecution.objects.filter(pk=self.saga.pk, epoch=self.epoch).update(**fields):
+            raise LeaseLostError(saga=self.saga.public_id, epoch=self.epoch)

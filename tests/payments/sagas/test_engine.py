@@ -206,6 +206,17 @@ class TestFaultsOfOurs:
         assert SagaEvent.objects.filter(saga=saga, kind="crashed").count() == engine.MAX_RECOVERIES + 1
         assert not engine.advance(saga.pk, owner=WORKER)
 
+    def test_a_saga_whose_context_makes_no_sense_goes_to_a_person_too(self) -> None:
+        """What a broken upgrade leaves behind cannot be written again, and has to end all the same."""
+        call = Scripted()
+        saga = start(define(call), context={"who": "knows"})
+
+        for _ in range(engine.MAX_RECOVERIES + 2):
+            saga = advance(saga)
+
+        assert (saga.state, saga.context, call.keys) == ("needs_attention", {"who": "knows"}, [])
+        assert SagaEvent.objects.filter(saga=saga, kind="crashed").count() == engine.MAX_RECOVERIES + 1
+
     def test_a_step_that_is_done_forgives_the_deaths_before_it(self) -> None:
         saga = start(define(local(do_nothing), Scripted(DONE)), recoveries=3, lease_owner="dead")
         make_due(saga)
