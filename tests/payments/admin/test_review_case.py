@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from fraud.models import ReviewCase
 from payments.admin.dossier import time_left
@@ -12,7 +13,8 @@ from tests.fraud.builders import make_case_without_checkout
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_order
 from tests.payments.admin.desk import case_of, page, park, queue
-from tests.payments.builders import charge_of, order_of, run_checkout
+from tests.payments.builders import advance, charge_of, order_of, run_checkout
+from tests.payments.sagas.evidence import overdue
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,26 @@ def test_money_that_was_taken_already_is_told_as_taken(office: Office, sandbox: 
     assert "25.00 USD is taken" in html
     assert "Nothing happens by itself." in html
     assert "Reject and refund 25.00 USD" in html
+
+
+def test_what_is_captured_at_the_deadline_says_so_before_and_after(
+    office: Office, sandbox: Sandbox, settings: Settings
+) -> None:
+    settings.AUTHORIZATION_EXPIRY_POLICY = "capture"
+    saga = park()
+    assert "the money is taken, for its authorization is about to expire" in page(office, case_of(saga))
+
+    advance(overdue(saga))
+
+    html = page(office, case_of(saga))
+    for told in (
+        "25.00 USD was taken before its authorization expired: the parcel waits for a verdict.",
+        "the review ends as expired: the money goes back",
+        "Approve and ship",
+        "Reject and refund 25.00 USD",
+        "5 d 23 h left",
+    ):
+        assert told in html
 
 
 def test_a_case_without_a_checkout_is_shown_all_the_same(office: Office) -> None:

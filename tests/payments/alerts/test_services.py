@@ -111,6 +111,14 @@ class TestRaising:
         assert fresh(alert).closed_at is not None
         assert not services.clear_alert(KIND, "run_1")
 
+    def test_whoever_comes_second_to_end_it_tells_nobody(self) -> None:
+        alert = make_alert("run_1")
+        lasting = Alert.objects.lasting()
+
+        ended = [services._close(alert, lasting), services._close(alert, lasting)]
+
+        assert ended == [True, False]
+
     def test_the_database_holds_one_open_alert_of_a_kind_and_subject(self) -> None:
         make_alert("run_1")
 
