@@ -3,17 +3,30 @@
 Source: the TypeID specification, version 0.3 (https://github.com/jetify-com/typeid).
 """
 
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import ClassVar, Final
 from uuid import UUID
 
 from django.db import models
 from typeid import TypeID
 from typeid.errors import TypeIDException
 
+_VERSION: Final = 7 << 76
+
 
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): ids made later sort later."""
     return UUID(bytes=TypeID().uuid.bytes)
+
+
+def first_id(moment: datetime) -> UUID:
+    """No UUIDv7 (RFC 9562, section 5.7) of this millisecond or a later one is smaller: a time is a range of ids."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80 | _VERSION)
+
+
+def made_at(value: UUID) -> datetime:
+    """The millisecond in which a UUIDv7 was made, by the clock of the process that made it."""
+    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
 
 
 def parse_id(prefix: str, text: str) -> UUID | None:

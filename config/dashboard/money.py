@@ -11,8 +11,9 @@ from django.utils.translation import ngettext
 
 from config.dashboard.figures import Figure, listing, visible
 from fraud.models import Decision
-from orders.admin.days import day_start, first_id
+from orders.admin.days import day_start
 from orders.admin.marks import in_words, money
+from orders.ids import first_id
 from payments.models import ChargeAttempt, LedgerPosting, Refund, SagaExecution
 
 if TYPE_CHECKING:

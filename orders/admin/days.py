@@ -2,26 +2,20 @@
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
-from typing import Any, ClassVar, Final
-from uuid import UUID
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-_VERSION: Final = 7 << 76
+from orders.ids import first_id
 
 
 def day_start(now: datetime, *, days_ago: int = 0) -> datetime:
     """Midnight before `now` in the active time zone, so many days earlier; a day may have 23 or 25 hours."""
     day = timezone.localtime(now).date() - timedelta(days=days_ago)
     return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
-
-
-def first_id(moment: datetime) -> UUID:
-    """No UUIDv7 (RFC 9562, section 5.7) of this millisecond or a later one is smaller."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | _VERSION)
 
 
 class CreatedFilter(admin.SimpleListFilter):

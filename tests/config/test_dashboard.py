@@ -16,7 +16,8 @@ from config.dashboard.figures import span
 from config.dashboard.money import DayOfCheckouts
 from config.demo_data.records import id_at
 from fraud.models import Decision, ReviewCase
-from orders.admin.days import day_start, first_id
+from orders.admin.days import day_start
+from orders.ids import first_id
 from orders.models import Order
 from payments.alerts.services import acknowledge, raise_alert
 from payments.models import Alert, ChargeAttempt, LedgerPosting, SagaExecution, WebhookEvent
