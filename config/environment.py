@@ -190,9 +190,12 @@ def rate(value: str) -> str:
     """Accept `100/min` and say it in the form the limits library parses."""
     text = f"{value}ute" if value.endswith("/min") else value
     try:
-        return str(limits.parse(text))
+        parsed = limits.parse(text)
     except ValueError as error:
         raise InvalidValueError(f"{value!r} is not of the form 100/min (or /second, /hour, /day)") from error
+    if not parsed.amount:
+        raise InvalidValueError(f"{value!r} lets nothing through")
+    return str(parsed)
 
 
 def _words(each: Callable[[str], str]) -> Callable[[str], list[str]]:

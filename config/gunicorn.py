@@ -1,7 +1,7 @@
 """Gunicorn's configuration: `gunicorn config.wsgi -c python:config.gunicorn`.
 
-Threads wait for gateways at no cost, so one process with many of them is the default; memory caches and limits are
-per process, so several processes want Redis.
+Threads wait for gateways at no cost, so one process with many of them is the default; memory is a process's own, so
+several processes want Redis.
 """
 
 import os

@@ -11,6 +11,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 REQUESTS = Counter("paydesk_http_requests_total", "Answered requests.", ["method", "route", "status"])
 SECONDS = Histogram("paydesk_http_request_seconds", "Time to answer a request.", ["method", "route"])
+LIMITED = Counter("paydesk_rate_limited_total", "Requests refused because there were too many.", ["limit"])
 
 
 def observe_request(request: HttpRequest, status: int, seconds: float) -> None:

@@ -39,8 +39,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.RequestLog",
     "config.middleware.ResponseHeaders",
-    "config.middleware.RequestLimits",
     "config.middleware.Cors",
+    "config.limits.AddressLimit",
+    "config.middleware.RequestLimits",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -132,6 +133,7 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["config.permissions.RequiredPermissions"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.limits.TokenLimit"],
     "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
@@ -201,7 +203,7 @@ FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "ho
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
-PERIODIC_JOBS = ["fraud.tasks.prune_velocity", "payments.alerts.rounds.watch"]
+PERIODIC_JOBS = ["fraud.tasks.prune_velocity", "config.limits.prune_windows", "payments.alerts.rounds.watch"]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""
 
 # Work in the background

@@ -22,10 +22,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def web_server(environment: Mapping[str, str], *, port: int = 0) -> Iterator[str]:
+def web_server(environment: Mapping[str, str], *, port: int = 0, processes: int = 1) -> Iterator[str]:
     """The address of a server that answers."""
     port = port or free_port()
-    environment = {**environment, "PORT": str(port), "WEB_CONCURRENCY": "1"}
+    environment = {**environment, "PORT": str(port), "WEB_CONCURRENCY": str(processes)}
     # Gunicorn's quick way to end: its graceful one takes seconds, with nothing in hand too.
     with _running(WEB_SERVER, environment, end=signal.SIGQUIT) as process:
         wait_until(lambda: process.poll() is not None or _answers(port))

@@ -128,3 +128,5 @@ def test_a_rate_is_said_in_the_form_the_limits_library_knows() -> None:
     assert rate("100/min") == "100 per 1 minute"
     with pytest.raises(ValueError, match="100/min"):
         rate("many")
+    with pytest.raises(ValueError, match="lets nothing through"):
+        rate("0/min")
