@@ -53,6 +53,7 @@ STATUS: Final[Mapping[type[orders.DomainError], int]] = {
     orders.UnknownSku: 422,
     payments.CardDeclinedError: 402,
     payments.AuthorizationExpiredError: 402,
+    payments.CardTestingSuspectedError: 429,
     payments.FraudBlockedError: 402,
     payments.InvalidRequestError: 422,
     payments.UnknownGatewayError: 422,

@@ -141,6 +141,20 @@ class CheckoutCancelledError(PaymentError):
     code = "order_cancelled"
 
 
+class CardTestingSuspectedError(PaymentError):
+    """Too many payments were declined of late.
+
+    `retry_after` is in seconds.
+    """
+
+    code = "card_testing_suspected"
+    retriable = True
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class UnknownGatewayError(PaymentError):
     """No such gateway is configured here."""
 

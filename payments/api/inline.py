@@ -15,12 +15,17 @@ Start = Callable[[IdempotencyKey, bool], Run]
 """Begins the saga in the caller's transaction, with the key and whether this process carries it on."""
 
 
-def run_once(request: Request, start: Start) -> HttpResponse:
-    """The same key, the same saga: 2xx or the failure once it is final, 202 until then."""
+def run_once(request: Request, start: Start, *, require: Callable[[], None] | None = None) -> HttpResponse:
+    """The same key, the same saga: 2xx or the failure once it is final, 202 until then.
+
+    `require` raises for what must not begin; what has begun is answered all the same.
+    """
     idempotency = Idempotency.of(request)
     key = idempotency.recall()
     if key is not None:
         return _replay(key)
+    if require is not None:
+        require()
     is_inline = not _prefers_async(request)
     with idempotency.first_commit() as first_use:
         run = start(first_use.row, is_inline)

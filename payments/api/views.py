@@ -6,6 +6,7 @@ import django_filters
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.renderers import JSONRenderer
@@ -18,7 +19,7 @@ from orders.api.strict import NothingInput
 from orders.api.views import visible_order
 from orders.ids import parse_id
 from orders.models import Order
-from payments import services
+from payments import card_testing, services
 from payments.api import answers
 from payments.api.inline import run_once
 from payments.api.serializers import (
@@ -43,11 +44,19 @@ class Checkout(APIView):
         payment = _payment(request)
         order = visible_order(request, order_id)
 
-        def start(key: IdempotencyKey, is_inline: bool) -> Run:
+        def require_chargeable() -> None:
             services.require_payable_with(payment)
+            card_testing.require_none(
+                client_id=order.client_id,
+                payment_method=payment.payment_method,
+                customer_ip=payment.customer_ip,
+                now=timezone.now(),
+            )
+
+        def start(key: IdempotencyKey, is_inline: bool) -> Run:
             return services.start_checkout(order, payment, key=key, is_inline=is_inline)
 
-        return run_once(request, start)
+        return run_once(request, start, require=require_chargeable)
 
 
 class Cancel(APIView):
