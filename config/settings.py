@@ -203,7 +203,12 @@ FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "ho
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
-PERIODIC_JOBS = ["fraud.tasks.prune_velocity", "config.limits.prune_windows", "payments.alerts.rounds.watch"]
+PERIODIC_JOBS = [
+    "fraud.tasks.prune_velocity",
+    "config.limits.prune_windows",
+    "payments.reaping.reap_idempotency_keys",
+    "payments.alerts.rounds.watch",
+]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""
 
 # Work in the background
