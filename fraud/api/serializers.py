@@ -3,17 +3,24 @@
 import re
 from typing import Any, ClassVar
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from fraud.facts import Context, Ruling, Stage
 from fraud.models import Decision
 from orders.api.serializers import AddressField
-from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
+from orders.api.strict import (
+    StrictCharField,
+    StrictEmailField,
+    StrictIntegerField,
+    StrictIPAddressField,
+    StrictSerializer,
+)
 from orders.ids import format_id
 from orders.models import Order
 from orders.money import MAX_AMOUNT_MINOR, currencies
 
-COUNTRY = r"^[A-Z]{2}$"
+COUNTRY = r"^[A-Z]{2}\Z"
 VELOCITY_FACT = r"customer_attempts_[1-9][0-9]{0,5}s"
 
 
@@ -54,11 +61,13 @@ def text(**options: Any) -> StrictCharField:
 
 class CustomerFacts(StrictSerializer):
     id = text(max_length=128)
-    email = serializers.EmailField(required=False, allow_null=True, max_length=254)
+    email = StrictEmailField(required=False, allow_null=True, max_length=254)
 
 
 class CardFacts(StrictSerializer):
-    country = serializers.RegexField(COUNTRY, required=False, allow_null=True, help_text="ISO 3166-1 alpha-2.")
+    country = StrictCharField(
+        required=False, allow_null=True, validators=[RegexValidator(COUNTRY)], help_text="ISO 3166-1 alpha-2."
+    )
     brand = text()
     fingerprint = text()
 
@@ -73,7 +82,7 @@ class ContextSerializer(StrictSerializer):
     billing = AddressField(required=False)
     shipping = AddressField(required=False)
     card = CardFacts(required=False)
-    customer_ip = serializers.IPAddressField(required=False, allow_null=True)
+    customer_ip = StrictIPAddressField(required=False, allow_null=True)
     device_fingerprint = text()
     avs_result = text(max_length=32, help_text="`match`, `partial` or `mismatch`; anything else triggers nothing.")
     cvv_result = text(max_length=32, help_text="`match` or `mismatch`; anything else triggers nothing.")

@@ -5,7 +5,7 @@ from babel import Locale
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
+from orders.api.strict import StrictCharField, StrictEmailField, StrictIntegerField, StrictSerializer
 from orders.models import Order, OrderLine
 from orders.money import MAX_AMOUNT_MINOR, currencies
 
@@ -52,7 +52,7 @@ class ScalarField(serializers.Field[Any, Any, Any, Any]):
 
 class CustomerInput(StrictSerializer):
     id = StrictCharField(max_length=128)
-    email = serializers.EmailField(max_length=254)
+    email = StrictEmailField(max_length=254)
 
 
 class LineInput(StrictSerializer):

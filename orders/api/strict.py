@@ -10,12 +10,29 @@ _UNKNOWN = "This field is not known here."
 
 
 class StrictCharField(serializers.CharField):
-    """A JSON string; numbers and booleans are not strings."""
+    """A JSON string, kept to the letter; numbers and booleans are not strings, and white space alone is blank."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if not (self.allow_blank or data.strip()):
+            self.fail("blank")
         return super().to_internal_value(data)
+
+
+class StrictEmailField(StrictCharField, serializers.EmailField):
+    """An e-mail address, without anything around it."""
+
+
+class StrictURLField(StrictCharField, serializers.URLField):
+    """An absolute address, without anything around it."""
+
+
+class StrictIPAddressField(StrictCharField, serializers.IPAddressField):
+    """An IPv4 or IPv6 address, without anything around it."""
 
 
 class StrictIntegerField(serializers.IntegerField):

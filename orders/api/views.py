@@ -12,21 +12,16 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from orders import services
+from orders.api.filters import CreatedFilters, TextFilter
 from orders.api.requests import Permissions, client_of, find, idempotency_of
 from orders.api.serializers import OrderInput, OrderSerializer
 from orders.errors import UnknownSku
 from orders.models import Order
 
 
-class OrderFilter(django_filters.FilterSet):
+class OrderFilter(CreatedFilters):
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)
-    reference = django_filters.CharFilter()
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", "lt")
-
-    class Meta:
-        model = Order
-        fields: ClassVar[list[str]] = []
+    reference = TextFilter(max_length=64)
 
 
 class OrderList(generics.ListAPIView[Order]):

@@ -10,9 +10,9 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from orders.api.filters import CreatedFilters, IdFilter
 from orders.api.requests import Permissions, find
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
-from orders.ids import parse_id
 from orders.money import MAX_AMOUNT_MINOR
 from payments import services
 from payments.api.inline import run_once
@@ -46,19 +46,9 @@ class ChargeRefunds(APIView):
         return run_once(request, start)
 
 
-class RefundFilter(django_filters.FilterSet):
-    charge = django_filters.CharFilter(method="of_charge")
+class RefundFilter(CreatedFilters):
+    charge = IdFilter(ChargeAttempt, "charge_id")
     status = django_filters.ChoiceFilter(choices=Refund.Status.choices)
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", "lt")
-
-    class Meta:
-        model = Refund
-        fields: ClassVar[list[str]] = []
-
-    def of_charge(self, refunds: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
-        charge_id = parse_id(ChargeAttempt.PREFIX, value)
-        return refunds.none() if charge_id is None else refunds.filter(charge_id=charge_id)
 
 
 class RefundList(generics.ListAPIView[Refund]):

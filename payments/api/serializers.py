@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from orders.api.serializers import OrderSerializer
-from orders.api.strict import StrictCharField, StrictSerializer
+from orders.api.strict import StrictCharField, StrictIPAddressField, StrictSerializer, StrictURLField
 from payments.models import ChargeAttempt, Refund, SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
 
@@ -13,9 +13,9 @@ class CheckoutInput(StrictSerializer):
 
     payment_method = StrictCharField(max_length=128)
     gateway = StrictCharField(max_length=32, required=False)
-    customer_ip = serializers.IPAddressField(required=False)
+    customer_ip = StrictIPAddressField(required=False)
     device_fingerprint = StrictCharField(max_length=128, required=False)
-    return_url = serializers.URLField(max_length=2000, required=False)
+    return_url = StrictURLField(max_length=2000, required=False)
 
     def validate_payment_method(self, value: str) -> str:
         if redact(value) != value:

@@ -13,11 +13,11 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from orders.api.filters import CreatedFilters, IdFilter, TextFilter
 from orders.api.requests import Permissions, find
 from orders.api.serializers import OrderSerializer
 from orders.api.strict import NothingInput
 from orders.api.views import visible_order
-from orders.ids import parse_id
 from orders.models import Order
 from payments import card_testing, services
 from payments.api import answers
@@ -84,20 +84,10 @@ def _payment(request: Request) -> services.Payment:
     return services.Payment(**{"gateway": settings.DEFAULT_GATEWAY, **serializer.validated_data})
 
 
-class ChargeFilter(django_filters.FilterSet):
-    order = django_filters.CharFilter(method="of_order")
+class ChargeFilter(CreatedFilters):
+    order = IdFilter(Order, "order_id")
     status = django_filters.ChoiceFilter(choices=ChargeAttempt.Status.choices)
-    gateway = django_filters.CharFilter()
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", "lt")
-
-    class Meta:
-        model = ChargeAttempt
-        fields: ClassVar[list[str]] = []
-
-    def of_order(self, charges: QuerySet[ChargeAttempt], _name: str, value: str) -> QuerySet[ChargeAttempt]:
-        order_id = parse_id(Order.PREFIX, value)
-        return charges.none() if order_id is None else charges.filter(order_id=order_id)
+    gateway = TextFilter(max_length=32)
 
 
 class ChargeList(generics.ListAPIView[ChargeAttempt]):
@@ -120,11 +110,7 @@ class ChargeDetail(generics.RetrieveAPIView[ChargeAttempt]):
 
 class SagaFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(choices=SagaExecution.State.choices)
-    definition = django_filters.CharFilter()
-
-    class Meta:
-        model = SagaExecution
-        fields: ClassVar[list[str]] = []
+    definition = TextFilter(max_length=32)
 
 
 class SagaList(generics.ListAPIView[SagaExecution]):

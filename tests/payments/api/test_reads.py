@@ -61,7 +61,6 @@ class TestReading:
             ("charges?status=voided", 0),
             ("charges?gateway=sandbox", 1),
             ("charges?gateway=stripe", 0),
-            ("charges?order=ord_nonsense", 0),
             ("charges?created_after=2000-01-01T00:00:00Z", 1),
             ("charges?created_before=2000-01-01T00:00:00Z", 0),
             ("sagas?state=completed", 1),
@@ -83,7 +82,7 @@ class TestReading:
 
         assert [row["id"] for row in results] == [charge.public_id]
 
-    @pytest.mark.parametrize("path", ["charges?status=nonsense", "sagas?state=nonsense", "charges?created_after=soon"])
+    @pytest.mark.parametrize("path", ["charges?status=nonsense", "sagas?state=nonsense", "charges?order=ord_nonsense"])
     def test_a_filter_that_means_nothing_is_named(self, api: Api, path: str) -> None:
         answer = api.get(path)
 

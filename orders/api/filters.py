@@ -1,0 +1,83 @@
+"""What every list's filters have in common: a value is taken at its word, or named as a fault."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import django_filters
+from django import forms
+from drf_spectacular.utils import extend_schema_field
+
+from orders.ids import TypedModel, parse_id
+
+MOMENT: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+class MomentField(forms.Field):
+    """A date or a date with a time as RFC 3339 writes them; UTC unless it says otherwise."""
+
+    default_error_messages: ClassVar = {"invalid": "A date such as 2026-03-01, or 2026-03-01T12:00:00Z, is expected."}
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            return _moment(str(value))
+        except (ValueError, OverflowError) as error:  # the calendar ends before what an offset may ask for
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+def _moment(text: str) -> datetime:
+    if not re.fullmatch(MOMENT, text):
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+class IdField(forms.Field):
+    """The typed id of a row, such as `ord_01h…`."""
+
+    def __init__(self, *, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**options)
+
+    def to_python(self, value: Any) -> UUID | None:
+        if value in self.empty_values:
+            return None
+        row_id = parse_id(self.prefix, str(value))
+        if row_id is None:
+            raise forms.ValidationError(f"An id that begins with {self.prefix}_ is expected.", code="invalid")
+        return row_id
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{MOMENT}$"})
+class MomentFilter(django_filters.Filter):
+    field_class = MomentField
+
+
+class IdFilter(django_filters.Filter):
+    """Rows that belong to the one with this id; `field_name` is the column."""
+
+    field_class = IdField
+
+    def __init__(self, model: type[TypedModel], field_name: str) -> None:
+        self.of = model
+        super().__init__(field_name, prefix=model.PREFIX)
+
+
+class TextFilter(django_filters.CharFilter):
+    """Equal to the letter, blanks included."""
+
+    def __init__(self, *, max_length: int) -> None:
+        super().__init__(max_length=max_length, strip=False)
+
+
+class CreatedFilters(django_filters.FilterSet):
+    """`created_after` includes its moment, `created_before` does not: days neither overlap nor leave gaps."""
+
+    created_after = MomentFilter("created_at", "gte")
+    created_before = MomentFilter("created_at", "lt")
