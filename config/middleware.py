@@ -77,6 +77,10 @@ class ResponseHeaders:
         return response
 
 
+class BrokenBody(Exception):
+    """A body in chunks that ends before its end, or whose chunks are none."""
+
+
 class RequestLimits:
     """413 for a body over the limit, whether it is announced or sent in chunks; 400 for a NUL in the address.
 
@@ -95,7 +99,11 @@ class RequestLimits:
         if "chunked" not in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
             return self._limited(request, _announced_size(request), limit)
         with tempfile.SpooledTemporaryFile(max_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE) as body:
-            return self._limited(request, _spool(request, body, limit), limit)
+            try:
+                size = _spool(request, body, limit)
+            except BrokenBody:
+                return problems.problem(problems.MALFORMED, "The body is not sent in whole chunks.")
+            return self._limited(request, size, limit)
 
     def _limited(self, request: HttpRequest, size: float, limit: int) -> HttpResponseBase:
         if size > limit:
@@ -110,10 +118,13 @@ def _announced_size(request: HttpRequest) -> float:
 
 
 def _spool(request: HttpRequest, body: IO[bytes], limit: int) -> int:
-    """Read up to the limit into `body`, make that the request's, and return its size."""
+    """Read up to the limit into `body`, make that the request's, and return its size; raise BrokenBody."""
     source: IO[bytes] = request.META["wsgi.input"]
-    while body.tell() <= limit and (chunk := source.read(CHUNK)):
-        body.write(chunk)
+    try:
+        while body.tell() <= limit and (chunk := source.read(CHUNK)):
+            body.write(chunk)
+    except Exception as error:  # every web server has errors of its own for a message that is framed wrongly or cut off
+        raise BrokenBody from error
     size = body.tell()
     body.seek(0)
     request._stream = cast(BinaryIO, body)

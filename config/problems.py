@@ -13,7 +13,7 @@ import redis.exceptions
 import structlog
 from django.core import exceptions as django_errors
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions as drf
 
 from orders import errors as orders
@@ -87,6 +87,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     django_errors.RequestDataTooBig: TOO_LARGE,
     django_errors.SuspiciousOperation: MALFORMED,
     django_errors.BadRequest: MALFORMED,
+    UnreadablePostError: MALFORMED,  # the client went away in the middle of its body
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,
     redis.exceptions.ConnectionError: UNAVAILABLE,

@@ -88,6 +88,21 @@ def test_a_body_in_chunks_is_counted_while_it_is_read(client: Client) -> None:
     assert post_in_chunks(client, b" " * (MIB + 1)).status_code == 413
 
 
+class BrokenStream(io.BytesIO):
+    """As a web server reads chunks that are none: it raises an error of its own."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise LookupError("Invalid chunk size: 'zz'")
+
+
+def test_a_body_in_broken_chunks_is_malformed(client: Client) -> None:
+    environ: Any = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": BrokenStream(), "CONTENT_LENGTH": ""}
+
+    answer = client.generic("POST", "/v1/test/echo", CONTENT_TYPE="application/json", **environ)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_a_report_may_be_larger(client: Client) -> None:
     with override_settings(REPORT_UPLOAD_MAX_SIZE=3 * MIB):
         assert client.generic("POST", REPORTS_PATH, b"x" * 2 * MIB, "text/csv").status_code == 415
