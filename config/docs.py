@@ -1,24 +1,44 @@
 """The API's reference and its table of errors as plain pages: no script, nothing from elsewhere."""
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
 
 from config import problems
 
+Page = Callable[[HttpRequest], HttpResponse]
 
-@require_safe
+
+def read_only(page: Page) -> Page:
+    """Anything but reading is told as everywhere under `/v1/`: a page without a form needs no CSRF token."""
+
+    @csrf_exempt
+    @wraps(page)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return problems.problem(problems.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        return page(request)
+
+    return guarded
+
+
+@read_only
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("docs")
+
+
+@read_only
 def errors(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/errors.html", {"kinds": problems.every_kind()})
 
 
-@require_safe
+@read_only
 def reference(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/reference.html", _reference())
 

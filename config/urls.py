@@ -21,7 +21,7 @@ v1: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}paydesk/icon.svg"), name="favicon"),
-    path("v1/", RedirectView.as_view(pattern_name="docs"), name="v1"),
+    path("v1/", docs.home, name="v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.scrape, name="metrics"),

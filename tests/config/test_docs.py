@@ -20,6 +20,15 @@ def test_the_reference_names_every_operation_of_the_schema(client: Client) -> No
     assert all(f'id="{name}"' in page for name in operations)
 
 
+@pytest.mark.parametrize("path", ["/v1/", "/v1/docs", "/v1/docs/errors", "/v1/openapi.json"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_pages_are_there_to_be_read(path: str, method: str) -> None:
+    answer = Client(enforce_csrf_checks=True).generic(method, path)
+
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+    assert "GET" in answer["Allow"]
+
+
 @pytest.mark.parametrize("path", ["/v1/docs", "/v1/docs/errors"])
 def test_the_pages_need_nothing_that_the_content_policy_forbids(client: Client, path: str) -> None:
     page = client.get(path).content.decode()

@@ -37,5 +37,12 @@ def test_a_method_without_a_handler_is_not_a_matter_of_permission(client: Client
     assert ask(client, "PUT") == 405
 
 
+def test_options_tells_the_methods_to_whoever_has_a_token(client: Client) -> None:
+    answer = client.options("/v1/test/users", headers=bearer(make_token(make_user("client"))))
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["Allow"] == "GET, POST, DELETE, HEAD, OPTIONS"
+
+
 def test_without_a_token_nothing_is_said_about_methods(client: Client) -> None:
     assert client.put("/v1/test/users").status_code == 401
