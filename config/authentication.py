@@ -43,7 +43,7 @@ class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
         return found.user, found
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     target_class = TokenAuthentication
     name = "token"
 

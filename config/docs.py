@@ -39,13 +39,25 @@ def errors(request: HttpRequest) -> HttpResponse:
 
 
 @read_only
+def openapi(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(json.dumps(_document(), default=str), "application/json")
+
+
+@read_only
 def reference(request: HttpRequest) -> HttpResponse:
     return render(request, "docs/reference.html", _reference())
 
 
 @cache
+def _document() -> dict[str, Any]:
+    """The OpenAPI document. It depends on the code and the settings alone."""
+    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return schema
+
+
+@cache
 def _reference() -> dict[str, Any]:
-    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    schema = _document()
     schemas = schema.get("components", {}).get("schemas", {})
     return {
         "info": schema["info"],

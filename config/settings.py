@@ -138,7 +138,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilters"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": "config.permissions.AllowedMethods",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
@@ -149,11 +149,18 @@ REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None, "AUTO_REFRESH": 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Paydesk API",
     "VERSION": "1",
-    "DESCRIPTION": "Orders, checkouts, charges, refunds, fraud decisions and reconciliation.",
+    "DESCRIPTION": (
+        "Orders, checkouts, charges, refunds and fraud decisions. Amounts are integers in the currency's minor unit. "
+        "Every error is a problem document with a stable code; a method that an address does not know is answered "
+        "405 with `Allow`. Every answer carries `X-Request-ID`; send your own and it is used."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/v1",
+    "OAS_VERSION": "3.1.0",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.links.complete"],
     "ENUM_NAME_OVERRIDES": {
         "SagaState": "payments.models.SagaExecution.State",
         "SagaStepState": "payments.models.SagaStep.State",

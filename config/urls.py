@@ -2,15 +2,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import docs, health
 from payments.webhooks.views import Intake
 
-openapi = SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[])
-
 v1: list[URLPattern | URLResolver] = [
-    path("openapi.json", openapi, name="openapi"),
+    path("openapi.json", docs.openapi, name="openapi"),
     path("docs", docs.reference, name="docs"),
     path("docs/errors", docs.errors, name="errors"),
     path("", include("orders.api.urls")),

@@ -43,6 +43,11 @@ def format_id(prefix: str, value: UUID) -> str:
     return str(TypeID.from_uuid(value, prefix))  # type: ignore[arg-type]  # its stubs know another UUID class
 
 
+def id_pattern(prefix: str) -> str:
+    """A regular expression for ids of this kind; of 26 characters of five bits the first holds three."""
+    return f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+
+
 class TypedModel(models.Model):
     """A row known outside by its `public_id`."""
 

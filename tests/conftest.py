@@ -11,6 +11,11 @@ from django.conf import settings
 from django.db import connection
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--schema-examples", type=int, default=10, help="schemathesis' examples for each operation (10)")
+    parser.addoption("--schema-seed", type=int, help="schemathesis' seed; another one each time unless given")
+
+
 def pytest_configure() -> None:
     """Give each of pytest-xdist's workers a Redis database of its own, before anything has connected to it."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")

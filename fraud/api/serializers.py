@@ -1,9 +1,10 @@
 """How decisions look on the wire, and the context a client may ask about."""
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.validators import RegexValidator
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from fraud.facts import Context, Ruling, Stage
@@ -16,7 +17,7 @@ from orders.api.strict import (
     StrictIPAddressField,
     StrictSerializer,
 )
-from orders.ids import format_id
+from orders.ids import format_id, id_pattern
 from orders.models import Order
 from orders.money import MAX_AMOUNT_MINOR, currencies
 
@@ -25,6 +26,8 @@ VELOCITY_FACT = r"customer_attempts_[1-9][0-9]{0,5}s"
 
 
 class VerdictSerializer(serializers.Serializer[Any]):
+    """What one rule said."""
+
     rule = serializers.CharField(help_text="The rule's name.")
     decision = serializers.ChoiceField(choices=list(Ruling), help_text="What the rule asks for by itself.")
     reason = serializers.CharField(help_text="In plain words.")
@@ -33,14 +36,18 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
 
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    """What one stage of screening decided about one checkout attempt, and why."""
+
     id = serializers.CharField(source="public_id", read_only=True)
     order = serializers.SerializerMethodField()
     verdicts = VerdictSerializer(many=True, read_only=True)
 
     class Meta:
         model = Decision
-        fields: ClassVar = ["id", "order", "stage", "decision", "score", "ruleset_version", "verdicts", "created_at"]
+        fields = ("id", "order", "stage", "decision", "score", "ruleset_version", "verdicts", "created_at")
+        read_only_fields = fields
 
+    @extend_schema_field({"type": "string", "pattern": id_pattern(Order.PREFIX)})
     def get_order(self, decision: Decision) -> str:
         return format_id(Order.PREFIX, decision.order_id)
 
@@ -60,11 +67,15 @@ def text(**options: Any) -> StrictCharField:
 
 
 class CustomerFacts(StrictSerializer):
+    """What is known of the customer."""
+
     id = text(max_length=128)
     email = StrictEmailField(required=False, allow_null=True, max_length=254)
 
 
 class CardFacts(StrictSerializer):
+    """What is known of the card."""
+
     country = StrictCharField(
         required=False, allow_null=True, validators=[RegexValidator(COUNTRY)], help_text="ISO 3166-1 alpha-2."
     )
@@ -72,6 +83,16 @@ class CardFacts(StrictSerializer):
     fingerprint = text()
 
 
+EXAMPLE = {
+    "amount": 250_000,
+    "currency": "USD",
+    "customer": {"id": "cus_1", "email": "ada@example.com"},
+    "billing": {"country": "US"},
+    "card": {"country": "DE"},
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A large order, a foreign card", EXAMPLE, request_only=True)])
 class ContextSerializer(StrictSerializer):
     """Everything is optional: what is not known triggers nothing. Without a stage, the rules of both are asked."""
 

@@ -34,13 +34,14 @@ class DecisionDetail(DecisionsView, RetrieveAPIView[Decision]):
     filter_backends = ()
 
     def get_object(self) -> Decision:
-        return get_object_or_404(self.get_queryset(), pk=parse_id(Decision.PREFIX, self.kwargs["id"]))
+        return get_object_or_404(self.get_queryset(), pk=parse_id(Decision.PREFIX, self.kwargs["decision_id"]))
 
 
 class Evaluate(GenericAPIView[Decision]):
     """What the rules and lists of the moment would decide; nothing is stored and nothing counted."""
 
     required_permissions: ClassVar = {"POST": "fraud.view_decision"}
+    changes_nothing: ClassVar = True
     serializer_class = ContextSerializer
 
     @extend_schema(responses=EvaluationSerializer)

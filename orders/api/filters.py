@@ -9,7 +9,7 @@ import django_filters
 from django import forms
 from drf_spectacular.utils import extend_schema_field
 
-from orders.ids import TypedModel, parse_id
+from orders.ids import TypedModel, id_pattern, parse_id
 
 MOMENT: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -65,8 +65,8 @@ class IdFilter(django_filters.Filter):
     field_class = IdField
 
     def __init__(self, model: type[TypedModel], field_name: str) -> None:
-        self.of = model
         super().__init__(field_name, prefix=model.PREFIX)
+        extend_schema_field({"type": "string", "pattern": id_pattern(model.PREFIX)})(self)
 
 
 class TextFilter(django_filters.CharFilter):
@@ -74,6 +74,7 @@ class TextFilter(django_filters.CharFilter):
 
     def __init__(self, *, max_length: int) -> None:
         super().__init__(max_length=max_length, strip=False)
+        extend_schema_field({"type": "string", "minLength": 1, "maxLength": max_length})(self)
 
 
 class CreatedFilters(django_filters.FilterSet):

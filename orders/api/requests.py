@@ -9,11 +9,14 @@ from django.http import HttpResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
+from orders.errors import DomainError
 from orders.ids import TypedModel, parse_id
 
 Row = TypeVar("Row", bound=TypedModel)
 Permissions = dict[str, str]
 """The permission a view wants for each method."""
+Refusals = tuple[type[DomainError], ...]
+"""What a view's POST answers beside the errors every request may meet; the OpenAPI document is made of it."""
 
 
 class FirstUse(Protocol):

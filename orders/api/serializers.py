@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 from babel import Locale
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from orders.api.strict import StrictCharField, StrictEmailField, StrictIntegerField, StrictSerializer
@@ -12,6 +12,7 @@ from orders.money import MAX_AMOUNT_MINOR, currencies
 MAX_QUANTITY = 100_000
 MAX_LINES = 500
 MAX_MEMBERS = 50
+MAX_NAME = 64
 _COUNTRIES = frozenset(filter(re.compile("[A-Z]{2}").fullmatch, map(str, Locale("en").territories))) - {"EU", "ZZ"}
 
 
@@ -20,8 +21,10 @@ class FreeObject(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> dict[Any, Any]:
         value = super().to_internal_value(data)
-        if len(value) > MAX_MEMBERS or any(len(name) > 64 for name in value):
-            raise serializers.ValidationError(f"At most {MAX_MEMBERS} members, with names of at most 64 characters.")
+        if len(value) > MAX_MEMBERS or any(len(name) > MAX_NAME for name in value):
+            raise serializers.ValidationError(
+                f"At most {MAX_MEMBERS} members, with names of at most {MAX_NAME} characters."
+            )
         return value
 
 
@@ -51,17 +54,32 @@ class ScalarField(serializers.Field[Any, Any, Any, Any]):
 
 
 class CustomerInput(StrictSerializer):
+    """Whom the client sells to, by its own id."""
+
     id = StrictCharField(max_length=128)
     email = StrictEmailField(max_length=254)
 
 
 class LineInput(StrictSerializer):
+    """One item at the price agreed."""
+
     sku = StrictCharField(max_length=64)
     name = StrictCharField(max_length=200, required=False, allow_blank=True)
     quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
     unit_amount = StrictIntegerField(min_value=0, max_value=MAX_AMOUNT_MINOR)
 
 
+EXAMPLE = {
+    "reference": "web-1001",
+    "currency": "USD",
+    "customer": {"id": "cus_1", "email": "ada@example.com"},
+    "lines": [{"sku": "TEE", "quantity": 2, "unit_amount": 2500}],
+    "billing": {"country": "US", "postal_code": "10001"},
+    "shipping": {"country": "US", "postal_code": "10001"},
+}
+
+
+@extend_schema_serializer(examples=[OpenApiExample("Two T-shirts", EXAMPLE, request_only=True)])
 class OrderInput(StrictSerializer):
     """An order as a client places it; amounts in minor units."""
 
@@ -86,11 +104,15 @@ class OrderInput(StrictSerializer):
 
 
 class CustomerSerializer(serializers.Serializer[Order]):
+    """Whom the client sells to."""
+
     id = serializers.CharField(source="customer_id")
     email = serializers.EmailField(source="customer_email")
 
 
 class LineSerializer(serializers.ModelSerializer[OrderLine]):
+    """One item at the price agreed."""
+
     sku = serializers.CharField()
     unit_amount = serializers.IntegerField(source="unit_amount_minor")
 

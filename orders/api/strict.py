@@ -1,11 +1,14 @@
 """Input that is taken at its word: unknown members and wrong types are refused, never guessed at."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+_BLANK = re.compile(r"[\s\ufeff]*")
+"""What Python or ECMAScript takes for white space."""
 _UNKNOWN = "This field is not known here."
 
 
@@ -18,7 +21,7 @@ class StrictCharField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        if not (self.allow_blank or data.strip()):
+        if not self.allow_blank and _BLANK.fullmatch(data):
             self.fail("blank")
         return super().to_internal_value(data)
 

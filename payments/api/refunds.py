@@ -5,22 +5,25 @@ from typing import ClassVar
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orders.api.filters import CreatedFilters, IdFilter
-from orders.api.requests import Permissions, find
+from orders.api.requests import Permissions, Refusals, find
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
 from orders.money import MAX_AMOUNT_MINOR
-from payments import services
+from payments import errors, services
 from payments.api.inline import run_once
 from payments.api.serializers import RefundSerializer
 from payments.models import ChargeAttempt, IdempotencyKey, Refund
 from payments.sagas.run import Run
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("A part", {"amount": 500, "reason": "Came back broken."}, request_only=True)]
+)
 class RefundInput(StrictSerializer):
     """`amount` in the charge's minor unit; all that is left when it is not given."""
 
@@ -32,6 +35,12 @@ class ChargeRefunds(APIView):
     """Give part or all of a charge back, once or several times until nothing is left."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "payments.add_refund"}
+    refusals: ClassVar[Refusals] = (
+        errors.CheckoutOpenError,
+        errors.RefundExceedsCapturedError,
+        errors.RefundRefusedError,
+        errors.GatewayUnavailableError,
+    )
 
     @extend_schema(request=RefundInput, responses={201: RefundSerializer, 202: RefundSerializer})
     def post(self, request: Request, charge_id: str) -> HttpResponse:

@@ -1,21 +1,26 @@
 from typing import ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from fraud.api.serializers import DecisionSerializer
+from fraud.errors import ReviewClosed
 from fraud.models import Decision
-from orders.api.requests import Permissions, client_of, find
+from orders.api.requests import Permissions, Refusals, client_of, find
 from orders.api.strict import StrictCharField, StrictSerializer
+from orders.errors import InvalidTransition
 from payments import reviews
 from payments.api.answers import JSON
 from payments.idempotency import Idempotency
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Let it go on", {"verdict": "approve", "note": "Known customer."}, request_only=True)]
+)
 class VerdictInput(StrictSerializer):
     """A person's word on a flagged payment, and why."""
 
@@ -27,6 +32,7 @@ class Review(APIView):
     """Approve or reject a payment that waits for a person."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "fraud.change_reviewcase"}
+    refusals: ClassVar[Refusals] = (ReviewClosed, InvalidTransition)
 
     @extend_schema(request=VerdictInput, responses={200: DecisionSerializer})
     def post(self, request: Request, decision_id: str) -> HttpResponse:

@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from orders.api.serializers import OrderSerializer
@@ -8,6 +9,7 @@ from payments.models import ChargeAttempt, Refund, SagaEvent, SagaExecution, Sag
 from payments.redaction import redact
 
 
+@extend_schema_serializer(examples=[OpenApiExample("A card", {"payment_method": "tok_visa"}, request_only=True)])
 class CheckoutInput(StrictSerializer):
     """How the customer pays. `payment_method` is the gateway's token; a card number is refused."""
 
@@ -24,6 +26,8 @@ class CheckoutInput(StrictSerializer):
 
 
 class CardSerializer(serializers.Serializer[ChargeAttempt]):
+    """The card, as far as it may be shown."""
+
     brand = serializers.CharField(source="card_brand")
     last4 = serializers.CharField(source="card_last4")
     country = serializers.CharField(source="card_country")
@@ -64,6 +68,8 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
 
 
 class StepSerializer(serializers.ModelSerializer[SagaStep]):
+    """One step, in one direction, and how it ended."""
+
     class Meta:
         model = SagaStep
         fields = ("name", "direction", "state", "outcome", "attempts", "error", "started_at", "finished_at")
@@ -71,6 +77,8 @@ class StepSerializer(serializers.ModelSerializer[SagaStep]):
 
 
 class EventSerializer(serializers.ModelSerializer[SagaEvent]):
+    """What happened to the saga beside its steps."""
+
     class Meta:
         model = SagaEvent
         fields = ("kind", "actor", "reason", "after", "created_at")

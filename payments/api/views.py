@@ -14,12 +14,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orders.api.filters import CreatedFilters, IdFilter, TextFilter
-from orders.api.requests import Permissions, find
+from orders.api.requests import Permissions, Refusals, find
 from orders.api.serializers import OrderSerializer
 from orders.api.strict import NothingInput
 from orders.api.views import visible_order
+from orders.errors import InvalidTransition, OrderNotCancellable, OrderNotPayable, OutOfStock
 from orders.models import Order
-from payments import card_testing, services
+from payments import card_testing, errors, services
 from payments.api import answers
 from payments.api.inline import run_once
 from payments.api.serializers import (
@@ -38,6 +39,21 @@ class Checkout(APIView):
     """Pay for an order: reserve, screen, authorize, capture and ship it."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "payments.add_chargeattempt"}
+    refusals: ClassVar[Refusals] = (
+        errors.UnknownGatewayError,
+        errors.InvalidRequestError,
+        OrderNotPayable,
+        OutOfStock,
+        errors.CheckoutCancelledError,
+        errors.FraudBlockedError,
+        errors.CardDeclinedError,
+        errors.InsufficientFundsError,
+        errors.ExpiredCardError,
+        errors.AuthenticationRequiredError,
+        errors.OperationRefusedError,
+        errors.ShipmentRefusedError,
+        errors.GatewayUnavailableError,
+    )
 
     @extend_schema(request=CheckoutInput, responses={201: CheckoutSerializer, 202: CheckoutSerializer})
     def post(self, request: Request, order_id: str) -> HttpResponse:
@@ -63,6 +79,7 @@ class Cancel(APIView):
     """Cancel an order; one that is being checked out is stopped where that is still safe."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "orders.change_order"}
+    refusals: ClassVar[Refusals] = (OrderNotCancellable, InvalidTransition)
 
     @extend_schema(request=NothingInput, responses={200: OrderSerializer})
     def post(self, request: Request, order_id: str) -> HttpResponse:

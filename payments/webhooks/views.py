@@ -1,5 +1,7 @@
 """The intake: the signature is the credential, and the answer does not wait for what the event causes."""
 
+from typing import ClassVar
+
 from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -7,7 +9,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from payments.errors import UnknownGatewayError
+from orders.api.requests import Refusals
+from payments.errors import UnknownGatewayError, WebhookReplayError, WebhookSignatureError
 from payments.webhooks import inbox
 
 
@@ -16,6 +19,7 @@ class Intake(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    refusals: ClassVar[Refusals] = (WebhookSignatureError, WebhookReplayError)
 
     @extend_schema(request={"application/json": {"type": "object"}}, responses={200: {"type": "object"}})
     def post(self, request: Request, gateway: str) -> HttpResponse:

@@ -1,0 +1,135 @@
+"""How each address is called so that it does something. What is missing here is named by the test that misses it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+
+from fraud.models import ReviewCase
+from orders.ids import new_id
+from payments.models import ChargeAttempt, SagaExecution
+from tests.api.endpoints import Endpoint
+from tests.orders.builders import make_client, make_stock
+from tests.payments.builders import Api
+
+Body = dict[str, Any]
+Maker = Callable[[Api], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A body that succeeds, one that says something else, and the objects it takes, where not the usual ones."""
+
+    body: Callable[[], Body]
+    other: Callable[[], Body] | None = None
+    objects: Mapping[str, Maker] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of one client, and one that differs from it: in its body, or in its address where there is no body."""
+
+    path: str
+    body: Body
+    other_path: str
+    other_body: Body
+
+
+def everything(groups: tuple[str, ...] = ("API client", "Operator")) -> User:
+    """A client who may do all that the API offers."""
+    user = make_client(groups[0])
+    user.groups.add(*Group.objects.filter(name__in=groups))
+    return user
+
+
+def open_order(api: Api) -> str:
+    return api.order().public_id
+
+
+def paid_charge(api: Api) -> str:
+    order = api.order()
+    assert api.checkout(order).status_code == 201
+    return ChargeAttempt.objects.get(order=order).public_id
+
+
+def made_refund(api: Api) -> str:
+    answer = api.post(f"charges/{paid_charge(api)}/refunds", {"amount": 1, "reason": "Came back."})
+    assert answer.status_code == 201
+    return str(answer.json()["id"])
+
+
+def ended_saga(api: Api) -> str:
+    order = api.order()
+    api.checkout(order, "tok_declined")
+    return SagaExecution.objects.get(order=order).public_id
+
+
+def decision_under_review(api: Api) -> str:
+    order = api.order()
+    assert api.checkout(order, "tok_avs_partial").status_code == 202
+    return ReviewCase.objects.get(order=order).decision.public_id
+
+
+OBJECTS: Final[Mapping[str, Maker]] = {
+    "order_id": open_order,
+    "charge_id": paid_charge,
+    "refund_id": made_refund,
+    "saga_id": ended_saga,
+    "decision_id": decision_under_review,
+    "gateway": lambda _api: "sandbox",
+}
+"""By the name of the part of an address: makes an object of the client, and returns its id."""
+
+
+def an_order() -> Body:
+    """Of an item that is in stock from now on."""
+    return {
+        "currency": "USD",
+        "customer": {"id": f"customer-{new_id()}", "email": "jo@example.com"},
+        "lines": [{"sku": make_stock().sku, "quantity": 1, "unit_amount": 12_50}],
+    }
+
+
+CALLS: Final[Mapping[str, Call]] = {
+    "orders": Call(an_order, an_order),
+    "checkout": Call(lambda: {"payment_method": "tok_visa"}, lambda: {"payment_method": "tok_amex"}),
+    "cancel": Call(dict),
+    "charge-refunds": Call(lambda: {"amount": 1, "reason": "a"}, lambda: {"amount": 2, "reason": "a"}),
+    "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
+    "evaluate": Call(dict, lambda: {"amount": 1, "currency": "USD"}),
+    "webhooks": Call(dict),
+}
+"""By the name of the address."""
+
+
+def call(endpoint: Endpoint) -> Call:
+    if endpoint.name not in CALLS:
+        pytest.fail(f"How is POST {endpoint} called? Add {endpoint.name!r} to CALLS in tests/api/calls.py.")
+    return CALLS[endpoint.name]
+
+
+def ids(endpoint: Endpoint, api: Api) -> dict[str, str]:
+    """New objects of the client, one for each part of the address."""
+    makers = {**OBJECTS, **(CALLS[endpoint.name].objects if endpoint.name in CALLS else {})}
+    for name in endpoint.arguments:
+        if name not in makers:
+            pytest.fail(f"What is <{name}> in {endpoint}? Add to OBJECTS in tests/api/calls.py how one is made.")
+    return {name: makers[name](api) for name in endpoint.arguments}
+
+
+def permissions_of(endpoint: Endpoint, method: str) -> list[Permission]:
+    """What the view asks for before it answers this method."""
+    needed = endpoint.view.required_permissions["GET" if method == "HEAD" else method]
+    names = [name.split(".") for name in ([needed] if isinstance(needed, str) else needed)]
+    return [Permission.objects.get(content_type__app_label=app, codename=codename) for app, codename in names]
+
+
+def request(endpoint: Endpoint, api: Api) -> Request:
+    """One that has not been made yet and would succeed."""
+    how = call(endpoint)
+    path = endpoint.path(**ids(endpoint, api))
+    if how.other:
+        return Request(path, how.body(), path, how.other())
+    return Request(path, how.body(), endpoint.path(**ids(endpoint, api)), how.body())
