@@ -14,6 +14,7 @@ from payments import ledger
 from payments.errors import UnexpectedOutcomeError
 from payments.gateways.base import Operation, Outcome, Result
 from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
+from payments.nudges import nudge
 
 log = structlog.get_logger(__name__)
 
@@ -214,3 +215,4 @@ def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
         },
     )
     SagaExecution.objects.bulk_create([remedy], ignore_conflicts=True)
+    nudge(remedy.pk)

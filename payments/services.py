@@ -5,12 +5,8 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-import structlog
-from celery import current_app
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError
 
 from orders import services as orders
 from orders.errors import OrderNotCancellable
@@ -22,8 +18,6 @@ from payments.sagas import engine, leases, registry
 from payments.sagas.checkout import CHECKOUT
 from payments.sagas.refund import REFUND, open_refund
 from payments.sagas.run import Run
-
-log = structlog.get_logger(__name__)
 
 INLINE = "request:"
 """What the owner of a lease begins with while a client waits for its answer."""
@@ -51,7 +45,7 @@ def start_checkout(order: Order, payment: Payment, *, key: IdempotencyKey, is_in
     `is_inline`: this process takes the lease with the same insert, and carries the saga on itself.
     """
     number = orders.begin_checkout(order)
-    saga = SagaExecution.objects.create(
+    saga = SagaExecution.objects.begin(
         definition=CHECKOUT.name,
         version=CHECKOUT.version,
         business_key=f"{order.public_id}:{number}",
@@ -149,16 +143,3 @@ def carry_on_order(order: Order) -> None:
     until = monotonic() + settings.CHECKOUT_WAIT_SECONDS
     for saga_id in SagaExecution.objects.due(registry.versions()).filter(order=order).values_list("pk", flat=True):
         engine.advance(saga_id, owner=f"{INLINE}{uuid4()}", should_stop=lambda: monotonic() > until)
-
-
-def nudge(saga: SagaExecution) -> None:
-    """Tell a worker over the broker, if there is one, once this commits. A sweep would find the saga anyway."""
-    if settings.CELERY_BROKER_URL:
-        transaction.on_commit(lambda: _send_nudge(saga), robust=True)
-
-
-def _send_nudge(saga: SagaExecution) -> None:
-    try:
-        current_app.send_task("payments.tasks.advance", [str(saga.pk)], ignore_result=True)
-    except (OSError, OperationalError) as error:
-        log.warning("nudge_not_sent", saga=saga.public_id, error=type(error).__name__)

@@ -29,8 +29,6 @@ def run_once(request: Request, start: Start, *, require: Callable[[], None] | No
     is_inline = not _prefers_async(request)
     with idempotency.first_commit() as first_use:
         run = start(first_use.row, is_inline)
-        if not is_inline:
-            services.nudge(run.saga)
     if is_inline:
         services.carry_on(run)
     return run.answer or answers.present_answer(run.saga.pk, is_replay=False)

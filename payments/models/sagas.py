@@ -1,7 +1,7 @@
 """A saga's row is the queue and its own outbox: whatever is due can be found here, and nowhere else."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from orders.ids import TypedModel, new_id
 from orders.models import ACCESS_ALL_CLIENTS, Order
 from payments.models.idempotency import IdempotencyKey
+from payments.nudges import nudge
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -33,6 +34,13 @@ class SagaQuerySet(models.QuerySet["SagaExecution"]):
     def due(self, versions: Iterable[tuple[str, int]]) -> Self:
         """What it should claim now, longest waiting first."""
         return self.claimable(versions).filter(next_run_at__lte=Now()).order_by("next_run_at")
+
+    def begin(self, **fields: Any) -> "SagaExecution":
+        """Insert a saga. Unless its first lease comes with it, it is due, and left to a worker."""
+        saga = self.create(**fields)
+        if not saga.lease_owner:
+            nudge(saga.pk)
+        return saga
 
 
 class SagaExecution(TypedModel):
@@ -108,6 +116,7 @@ class SagaExecution(TypedModel):
     def wake(self) -> None:
         """Make the saga due, in the transaction of what woke it; a wake-up is never lost to a saga about to park."""
         SagaExecution.objects.filter(pk=self.pk).update(next_run_at=Now(), wake_seq=F("wake_seq") + 1)
+        nudge(self.pk)
 
 
 _S = SagaExecution.State

@@ -31,7 +31,7 @@ def open_refund(charge: ChargeAttempt, *, amount_minor: int, cause: str, reason:
     """
     if not charge.reserve_refund(amount_minor):
         raise RefundExceedsCapturedError(charge=charge.public_id)
-    saga = SagaExecution.objects.create(
+    saga = SagaExecution.objects.begin(
         definition=REFUND.name,
         version=REFUND.version,
         business_key=cause,

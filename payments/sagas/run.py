@@ -16,6 +16,7 @@ from orders.models import Order
 from payments.errors import LeaseLostError
 from payments.models import ChargeAttempt, SagaEvent, SagaExecution, SagaStep
 from payments.models.sagas import NEXT
+from payments.nudges import nudge
 from payments.sagas import context, leases
 from payments.sagas.definition import Foreign, ForeignOperation, Park, Saga, Step, Verdict
 
@@ -186,8 +187,10 @@ class Run:
         )
 
     def write_released(self) -> None:
-        """Let the lease go; what is active is due at once, what has ended stays."""
+        """Let the lease go; what is active is due at once, and left to a worker; what has ended stays."""
         self._write(**leases.NONE, next_run_at=Now())
+        if self.saga.state in SagaExecution.ACTIVE:
+            nudge(self.saga.pk)
 
     def write_crash(self, error: Exception) -> None:
         """That it happened, and nothing else: what this worker found in the row may be what made it crash."""
