@@ -36,10 +36,10 @@ def until() -> dict[str, Any]:
 
 
 def claim(saga_id: UUID, *, owner: str) -> bool:
-    """Take the lease if the saga is active and nobody holds it; the epoch rises, which fences whoever held it."""
-    free = SagaExecution.objects.claimable(registry.versions()).filter(pk=saga_id)
+    """Take the lease if the saga is due and nobody holds it; the epoch rises, which fences whoever held it."""
+    due = SagaExecution.objects.due(registry.versions()).filter(pk=saga_id)
     return bool(
-        free.update(
+        due.update(
             lease_owner=owner,
             epoch=F("epoch") + 1,
             # A lease that lapsed instead of being let go is a worker that died.

@@ -33,7 +33,7 @@ class Worker:
         self.inbox = inbox
         self.jobs = {path: import_string(path) for path in jobs}
         self.job_interval = job_interval
-        self.owner = f"worker:{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.owner = f"worker:{socket.gethostname()[:48]}:{os.getpid()}:{uuid4().hex[:8]}"
         self._stopping = Event()
 
     def stop(self) -> None:

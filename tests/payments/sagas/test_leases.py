@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
@@ -51,6 +52,14 @@ class TestOneOwner:
 
         saga.refresh_from_db()
         assert (saga.lease_owner, saga.epoch, saga.recoveries) == ("b", 2, 1)
+
+    def test_what_is_not_due_is_nobodys(self) -> None:
+        saga = start(nothing_to_do())
+        SagaExecution.objects.update(next_run_at=Now() + timedelta(minutes=1))
+
+        assert not leases.claim(saga.pk, owner="a")
+
+        assert SagaExecution.objects.get().epoch == 0
 
     def test_a_lease_that_was_let_go_is_no_recovery(self) -> None:
         saga = start(nothing_to_do())

@@ -1,4 +1,5 @@
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -89,6 +90,14 @@ def test_a_job_that_fails_is_in_nobodys_way() -> None:
 def test_a_job_that_is_not_there_stops_the_start() -> None:
     with pytest.raises(ImportError):
         Worker(threads=1, poll=1, inbox=lambda: False, jobs=["payments.no_such.job"], job_interval=1)
+
+
+def test_an_owners_name_fits_its_column_whatever_the_machine_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "m" * 64)
+
+    worker = Worker(threads=1, poll=1, inbox=lambda: False, jobs=[], job_interval=1)
+
+    SagaExecution._meta.get_field("lease_owner").run_validators(worker.owner)
 
 
 def test_the_worker_process_carries_on_what_is_due_and_ends_on_sigterm(
