@@ -221,6 +221,8 @@ PERIODIC_JOBS = [
 # Work in the background
 
 CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps"))
+CELERY_QUEUE = env.text("CELERY_QUEUE", "paydesk")
+CELERY_SWEEP = env.flag("CELERY_SWEEP", default=True)
 
 # For those who try it out
 

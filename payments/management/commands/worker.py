@@ -29,5 +29,6 @@ class Command(BaseCommand):
             job_interval=options["job_interval"],
         )
         for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda *_: worker.stop())
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # Ctrl-C is for a supervisor to hear
+                signal.signal(signum, lambda *_: worker.stop())
         worker.run()
