@@ -15,6 +15,17 @@ class ConfigConfig(AppConfig):
         post_migrate.connect(groups.make_groups, sender=self)
 
 
+class ApiAccessConfig(AppConfig):
+    """Knox, with our pages in place of its own. Stands below the back office, which finds those first."""
+
+    default = False
+    name = "knox"
+    verbose_name = "API access"
+
+    def ready(self) -> None:
+        import config.token_pages  # noqa: F401
+
+
 class BackOfficeConfig(admin.AdminConfig):
     """The stock admin, with the site of `config.admin` as its own."""
 

@@ -70,6 +70,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "reconciliation.view_*",
         "admin.view_logentry",
         "auth.view_*",
+        "knox.view_authtoken",
     ),
 }
 """Permissions by name; `view_*` takes in models that come later."""

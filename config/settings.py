@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "knox",
+    "config.apps.ApiAccessConfig",
     "drf_spectacular",
     "django_filters",
     "config",  # last: the groups it makes after a migration need every app's permissions
