@@ -74,6 +74,16 @@ def test_answers_of_the_api_are_not_stored(client: Client) -> None:
     assert client.get("/v1/test/echo")["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs", "/v1/nowhere", "/admin/login/", "/admin/"])
+@pytest.mark.django_db
+def test_nothing_that_may_hold_a_secret_is_compressed(admin_client: Client, path: str) -> None:
+    answer = admin_client.get(path, headers={"Accept-Encoding": "gzip, br, deflate"})
+
+    assert "Content-Encoding" not in answer
+    assert "Accept-Encoding" not in answer.get("Vary", "")
+    assert answer.content[:2] != b"\x1f\x8b"
+
+
 def test_a_body_of_the_largest_size_is_read_and_a_larger_one_is_not(client: Client) -> None:
     body = b'{"a": "%s"}' % (b"x" * (MIB - 9))
 
