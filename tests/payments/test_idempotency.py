@@ -94,6 +94,19 @@ class TestNothingIsStored:
         assert code(api.checkout(order)) == (403, "permission_denied")
         assert_nothing_is_stored(order)
 
+    def test_for_one_request_too_many_and_the_key_can_be_used_later(self, api: Api, settings: Settings) -> None:
+        order = api.order()
+        settings.RATE_LIMIT_PER_TOKEN = "1 per 1 minute"
+        api.get("orders")
+
+        answer = api.checkout(order, key="k")
+
+        assert code(answer) == (429, "too_many_requests")
+        assert int(answer["Retry-After"]) >= 1
+        assert_nothing_is_stored(order)
+        settings.RATE_LIMIT_PER_TOKEN = "2 per 1 minute"
+        assert api.checkout(order, key="k").status_code == 201
+
     def test_for_a_faulty_body_and_the_key_can_be_used_for_the_mended_one(self, api: Api) -> None:
         order = api.order()
 
