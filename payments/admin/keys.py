@@ -1,15 +1,17 @@
 """Idempotency keys: what became of a client's request."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from orders.admin.marks import badge, link
+from orders.admin.marks import badge, link, moment
 from orders.admin.pages import Record, section
 from payments.admin.charges import VIEW_SAGA
 from payments.admin.marks import pretty, pretty_body
@@ -38,7 +40,7 @@ class IdempotencyKeyAdmin(Record):
     search_help_text = "The whole key, the request's id, or the id of the saga it began"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
     fieldsets: ClassVar[Any] = [
-        section("Request", "key client request_id settled saga_link created_at frozen_at fingerprint"),
+        section("Request", "key client request_id settled saga_link created_at frozen_at remembered fingerprint"),
         section("Stored answer", "stored_headers stored_answer"),
     ]
 
@@ -47,6 +49,12 @@ class IdempotencyKeyAdmin(Record):
         if key.status is None:
             return badge("not settled yet", "busy")
         return badge(f"settled with {key.status}", "good" if key.status < 400 else "bad")
+
+    @admin.display(description="Remembered")
+    def remembered(self, key: IdempotencyKey) -> str:
+        if key.frozen_at is None:
+            return "as long as what it began is open"
+        return f"until {moment(key.frozen_at + timedelta(days=settings.IDEMPOTENCY_KEY_DAYS))}"
 
     @admin.display(description="Saga")
     def saga_link(self, key: IdempotencyKey) -> SafeString | str:

@@ -23,7 +23,8 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["client", "key"], name="one_use_per_client_and_key"),
+            # The key stands first: people look for one without knowing whose it is.
+            models.UniqueConstraint(fields=["key", "client"], name="one_use_per_client_and_key"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="idempotency_key_by_age"),

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from orders.admin.marks import NOTHING
-from payments.models import (
-    IdempotencyKey,
-)
+from payments.models import IdempotencyKey
 from tests.office import Office
 from tests.payments.builders import Api
 
@@ -21,7 +24,29 @@ def test_a_key_tells_what_its_request_was_answered(office: Office, api: Api) -> 
     assert key.fingerprint in html
     assert key.saga.public_id in html
     assert f"&quot;id&quot;: &quot;{order.public_id}&quot;" in html
-    assert "key-7" in office.page("payments_idempotencykey_changelist", q=key.saga.public_id)
+    for term in ("key-7", key.request_id, key.saga.public_id):
+        assert "key-7" in office.page("payments_idempotencykey_changelist", q=term)
+
+
+def test_a_key_tells_how_long_it_is_remembered(office: Office, settings: Settings) -> None:
+    settings.IDEMPOTENCY_KEY_DAYS = 3
+    key = IdempotencyKey.objects.create(client=office.user, key="key-7", fingerprint="f")
+    assert "as long as what it began is open" in office.page("payments_idempotencykey_change", key.pk)
+
+    IdempotencyKey.objects.update(status=201, frozen_at=datetime(2026, 11, 20, 12, 30, tzinfo=UTC))
+
+    assert "until 2026-11-23 12:30" in office.page("payments_idempotencykey_change", key.pk)
+
+
+def test_a_key_is_looked_for_by_an_index(office: Office) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        office.page("payments_idempotencykey_changelist", q="key-7")
+
+    [search] = [query["sql"] for query in queries if "'key-7'" in query["sql"]]
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {search}")
+            assert "SCAN payments_idempotencykey" not in str(cursor.fetchall())
 
 
 @pytest.mark.parametrize(
