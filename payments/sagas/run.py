@@ -84,7 +84,10 @@ class Run:
 
     @property
     def ends_with_person(self) -> bool:
-        """Whether a refusal has nobody to go to but a person: nothing to undo, and no client who waits."""
+        """Whether a refusal has nobody to go to but a person: nothing to undo, and no client who waits.
+
+        Of a saga under way: one that is over may have outlived its key.
+        """
         definition = self.definition
         return definition.is_remedy or (definition.for_client and self.saga.idempotency_key_id is None)
 
