@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import IO, Any, Final, NoReturn
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.utils.mediatypes import _MediaType
 
@@ -25,7 +25,10 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Json:
-        charset = _MediaType(media_type or "").params.get("charset", "utf-8")
+        given = _MediaType(media_type or "")
+        if f"{given.main_type}/{given.sub_type}".lower() != self.media_type:  # a pattern that matches it is not it
+            raise UnsupportedMediaType(media_type or "")
+        charset = given.params.get("charset", "utf-8")
         if charset.strip("\"'").lower() not in {"utf-8", "utf8"}:
             raise ParseError("JSON is UTF-8 here; another charset is not read.")
         body = parser_context["request"].body if parser_context else stream.read()

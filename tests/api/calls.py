@@ -89,6 +89,19 @@ def an_order() -> Body:
         "currency": "USD",
         "customer": {"id": f"customer-{new_id()}", "email": "jo@example.com"},
         "lines": [{"sku": make_stock().sku, "quantity": 1, "unit_amount": 12_50}],
+        "billing": {"country": "US", "postal_code": "10001"},
+    }
+
+
+def facts() -> Body:
+    """What may be asked about."""
+    return {
+        "amount": 250_000,
+        "currency": "USD",
+        "customer": {"id": "cus_1", "email": "jo@example.com"},
+        "card": {"country": "DE"},
+        "customer_ip": "192.0.2.1",
+        "velocity": {"customer_attempts_3600s": 1},
     }
 
 
@@ -98,7 +111,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "cancel": Call(dict),
     "charge-refunds": Call(lambda: {"amount": 1, "reason": "a"}, lambda: {"amount": 2, "reason": "a"}),
     "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
-    "evaluate": Call(dict, lambda: {"amount": 1, "currency": "USD"}),
+    "evaluate": Call(facts),
     "webhooks": Call(dict),
 }
 """By the name of the address."""

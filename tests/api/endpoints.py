@@ -36,6 +36,11 @@ class Endpoint:
         return "GET" in self.methods and not self.arguments and hasattr(self.view, "pagination_class")
 
     @property
+    def filters(self) -> tuple[str, ...]:
+        filterset = getattr(self.view, "filterset_class", None)
+        return tuple(filterset.base_filters) if filterset else ()
+
+    @property
     def takes_key(self) -> bool:
         """Every POST of somebody with a token, but those that change nothing."""
         return "POST" in self.methods and self.needs_token and not getattr(self.view, "changes_nothing", False)
