@@ -51,6 +51,7 @@ class Ending:
 
     killed: bool = False
     stopped: int = 0
+    lost_database: bool = False
     points: tuple[Point, ...] = ()
     status: int = 0
     body: str = ""

@@ -8,7 +8,7 @@ from orders.models import Order, StockItem
 from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
 from tests.config.builders import bearer, make_token
 from tests.crash.invariants import violations
-from tests.crash.processes import Ending, Point, Processes
+from tests.crash.processes import Ending, Point, Processes, task
 from tests.crash.world import Told, World
 from tests.orders.builders import make_client, make_order, make_stock
 from tests.payments.builders import end_sending, make_due
@@ -56,6 +56,11 @@ class Shop:
         user = self.operator if by_operator else self.client
         sent = {**self._headers[user], "Idempotency-Key": key, **headers}
         return self.note(key, self.processes.request(f"/v1/{path}", body, sent, *signals, build=build))
+
+    def task(self, path: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """The same request of the client, for a process among others."""
+        headers = {**self._headers[self.client], "Idempotency-Key": key}
+        return task("request", path=f"/v1/{path}", body=body, headers=headers)
 
     def note(self, key: str, ending: Ending) -> Ending:
         if ending.status:

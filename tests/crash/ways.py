@@ -46,6 +46,10 @@ class Request(Act):
         path, body, key = self.path(purchase), self.body(purchase), purchase.key(self.name)
         return purchase.shop.post(path, body, die, key=key, by_operator=self.by_operator, build=build)
 
+    def task(self, purchase: Purchase) -> dict[str, Any]:
+        """The same, for processes that do several things at once."""
+        return purchase.shop.task(self.path(purchase), self.body(purchase), key=purchase.key(self.name))
+
     def take_over(self, purchase: Purchase, *, die: Point | None, by_client: bool) -> Ending:
         if by_client or not purchase.has_begun(self.name):
             return self.perform(purchase, die=die)
