@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0006_posting_by_time'),
+        ('payments', '0008_capture_stop'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
