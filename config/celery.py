@@ -11,8 +11,8 @@ from kombu import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 HAS_NO_ACKS: Final = (settings.CELERY_BROKER_URL or "").startswith("redis")
-"""Over Redis an acknowledgement is a call that waits, and a worker is deaf for ever once as many failed as it may fetch
-ahead. A nudge needs none: it is taken when a process is free, and when that dies, a sweep finds the saga."""
+"""Over Redis an acknowledgement is a call that can time out, and a worker whose acknowledgements did is deaf for ever.
+A nudge needs none: it is taken when a process is free, and when that dies, a sweep finds the saga."""
 
 app = Celery("paydesk")
 app.conf.update(

@@ -15,6 +15,7 @@ from tests.services import Service
 SWEEP = "manage.py worker"
 BROKEN_SWEEP = """
 import sys
+from celery.__main__ import main
 from config import celery_worker
 from config.celery import app
 
@@ -22,7 +23,8 @@ class BrokenSweep(celery_worker.Sweep):
     command = [sys.executable, "-c", "raise SystemExit(3)"]
 
 app.steps["worker"] = {BrokenSweep}
-app.worker_main(["worker", "--concurrency", "1"])
+sys.argv = ["celery", "-A", "config.celery", "worker", "--concurrency", "1"]
+main()
 """
 
 
