@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from config.supervisor import start
 from payments.models import SagaExecution
 from payments.sagas.worker import Worker
 from tests.orders.builders import make_client, make_order
@@ -118,3 +119,21 @@ def test_the_worker_process_carries_on_what_is_due_and_ends_on_sigterm(
     saga.refresh_from_db()
     assert (process.returncode, saga.lease_owner) == (0, "")
     assert b"worker_stopped" in log
+
+
+def test_a_ctrl_c_that_a_supervisor_has_ignored_ends_no_worker(
+    process_environment: dict[str, str], sandbox: Sandbox
+) -> None:
+    environment = process_environment | {"SANDBOX_GATEWAY_URL": sandbox.url, "LOG_LEVEL": "ERROR"}
+    begin_checkout(make_order())
+
+    process = start([sys.executable, "manage.py", "worker", "--poll", "0.05"], environment)
+    try:
+        wait_until(lambda: states() == {"completed"}, seconds=20)
+        process.send_signal(signal.SIGINT)
+        begin_checkout(make_order())
+
+        wait_until(lambda: states() == {"completed"}, seconds=20)
+    finally:
+        process.kill()
+        process.wait()
