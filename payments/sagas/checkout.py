@@ -9,7 +9,7 @@ from fraud.models import Decision, ReviewCase
 from orders import services as orders
 from orders.models import Order
 from payments.errors import FraudBlockedError
-from payments.sagas import expiry, registry, review
+from payments.sagas import expiry, registry, verdicts
 from payments.sagas.definition import Foreign, Local, Refuse, Saga, Verdict
 from payments.sagas.operations import (
     Authorization,
@@ -112,14 +112,14 @@ def await_review(run: Run) -> Verdict:
         if settings.FRAUD_REVIEW_MODE == "post_charge":
             return None
         if run.is_overdue and expiry.is_captured():
-            review.capture_before_verdict(run, case)
+            verdicts.capture_before_verdict(run, case)
             return None
-    return review.await_verdict(run, case, until=due_at)
+    return verdicts.await_verdict(run, case, until=due_at)
 
 
 def complete_order(run: Run) -> Verdict:
     """A reviewer's no that came while the parcel was handed over calls it back."""
-    if stop := review.review_refused(run):
+    if stop := verdicts.review_refused(run):
         return stop
     orders.consume_stock(run.order, checkout_number=run.context["checkout_number"])
     run.order.move(Order.Status.COMPLETED)

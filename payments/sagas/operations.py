@@ -31,8 +31,8 @@ from payments.outcomes import note_declined, note_unknown, record_outcome, recor
 from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
-from payments.sagas.review import await_verdict_before_shipping, review_refused
 from payments.sagas.run import Run
+from payments.sagas.verdicts import await_verdict_before_shipping, review_refused
 
 CUSTOMER_PATIENCE = timedelta(minutes=30)
 """How long a customer may take to authenticate."""
