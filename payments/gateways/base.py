@@ -93,6 +93,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a peer keeps under one of its own names: the charge (or parcel) `reference`, made for our `order`.
+
+    `outcomes` is everything that was asked of it, oldest first.
+    """
+
+    reference: str
+    order: str
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One exchange with a gateway, for the record: redacted before it is stored."""
 
@@ -151,6 +163,13 @@ class PaymentGateway(Protocol):
         """What became of this request; None when the gateway knows nothing of it."""
         ...
 
+    def find(self, name: str) -> Found | None:
+        """The charge the gateway knows by this name, or to which a movement of this name belongs; None when neither.
+
+        Raise GatewayTimeoutError or NeverSentError when it does not say.
+        """
+        ...
+
     def is_dead(self, reference: str) -> bool:
         """Whether the charge can neither be confirmed nor captured any more."""
         ...
@@ -182,6 +201,10 @@ class Carrier(Protocol):
 
     def cancel_shipment(self, request: Request) -> Outcome:
         """Call the parcel back."""
+        ...
+
+    def find(self, name: str) -> Found | None:
+        """The parcel the carrier knows by this name, or to which something done under it belongs; None when neither."""
         ...
 
     def look_up(self, operation: Operation, request: Request) -> Outcome | None:

@@ -1,6 +1,6 @@
 """The sandbox gateway and its carrier, as seen from here: HTTP to another process (see `payments.sandbox`)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from payments.errors import (
     PaymentError,
     ShipmentRefusedError,
 )
-from payments.gateways.base import Capabilities, Card, Operation, Outcome, Request, Result
+from payments.gateways.base import Capabilities, Card, Found, Operation, Outcome, Request, Result
 from payments.gateways.http import JsonClient
 from payments.sandbox.cards import card_of
 from payments.webhooks import signatures
@@ -81,6 +81,21 @@ class _SandboxPeer:
             found = [row for row in answer["operations"] if row["operation"] == operation]
             return found[-1] if found else None
 
+    def _document(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The charge or shipment of this name, or the one an operation of this name belongs to."""
+        safe = quote(name, safe="")
+        own = self._read(f"/v1/{kind}s/{safe}")
+        found = own if own is not None else self._read(f"/v1/operations/{safe}")
+        with _makes_sense():
+            return (found or {}).get(kind) or ((found or {}).get("operation") or {}).get(kind)
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        """None when there is nothing there."""
+        status, answer = self._http.send("look_up", "GET", path)
+        if status not in (200, 404):
+            raise GatewayTimeoutError(f"The look-up was answered with {status}.", is_answered=True)
+        return answer if status == 200 else None
+
 
 class SandboxGateway(_SandboxPeer):
     name = "sandbox"
@@ -117,6 +132,10 @@ class SandboxGateway(_SandboxPeer):
     def look_up(self, operation: Operation, request: Request) -> Outcome | None:
         found = self._operation(operation, request.key)
         return _charge_outcome({"operation": found, "charge": found["charge"]}) if found else None
+
+    def find(self, name: str) -> Found | None:
+        charge = self._document("charge", name)
+        return _found("charge", charge, _charge_outcome) if charge else None
 
     def is_dead(self, reference: str) -> bool:
         """Whether a charge can neither be confirmed nor captured any more."""
@@ -158,6 +177,10 @@ class SandboxCarrier(_SandboxPeer):
         found = self._operation(operation, request.key)
         return _shipment_outcome({"operation": found, "shipment": found["shipment"]}) if found else None
 
+    def find(self, name: str) -> Found | None:
+        shipment = self._document("shipment", name)
+        return _found("shipment", shipment, _shipment_outcome) if shipment else None
+
 
 def _refusal(status: int, answer: dict[str, Any]) -> PaymentError:
     """A definite no, as the sandbox words it."""
@@ -187,6 +210,13 @@ def _makes_sense() -> Iterator[None]:
         yield
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise GatewayTimeoutError("The gateway's answer makes no sense.") from error
+
+
+@_makes_sense()
+def _found(kind: str, document: dict[str, Any], outcome_of: Callable[[dict[str, Any]], Outcome]) -> Found:
+    asked = [row for row in document["operations"] if row["operation"] in set(Operation)]
+    outcomes = tuple(outcome_of({"operation": row, kind: document}) for row in asked)
+    return Found(reference=document["id"], order=document["order"], outcomes=outcomes)
 
 
 @_makes_sense()
@@ -225,6 +255,7 @@ def _shipment_outcome(answer: dict[str, Any]) -> Outcome:
         reference=shipment.get("id") or "",
         occurred_at=_moment(operation.get("at")),
         tracking_number=shipment.get("tracking_number") or "",
+        key=operation.get("idempotency_key") or "",
     )
 
 

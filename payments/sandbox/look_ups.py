@@ -57,6 +57,17 @@ def look_up_operations(turn: Turn, request: Request) -> Outcome:
     return _found({"operations": operations}, _subject_of_rows(rows))
 
 
+def look_up_operation(turn: Turn, request: Request) -> Outcome:
+    """GET /v1/operations/{id}: one thing that was done, beside the charge or shipment it was done to."""
+    as_of = _as_of(turn)
+    rows = turn.db.execute(
+        "SELECT * FROM operations WHERE id = ? AND at <= ?", (request.target, moment(as_of or turn.now))
+    ).fetchall()
+    if not rows:
+        raise Refusal(404, "operation_not_found", f"There is no operation {request.target!r}.")
+    return _found({"operation": _operation(turn.db, rows[0], as_of)}, _subject_of_rows(rows))
+
+
 def _as_of(turn: Turn) -> datetime | None:
     lag = turn.faults.take("look_up", "lagging_look_up")
     return turn.now - timedelta(seconds=lag.seconds) if lag and lag.seconds else None

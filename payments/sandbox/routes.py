@@ -26,6 +26,7 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/v1/charges/{id}/void": {"POST": _call("void", gateway.void)},
     "/v1/charges/{id}/refunds": {"POST": _call("refund", gateway.refund)},
     "/v1/operations": {"GET": _call("look_up", look_ups.look_up_operations)},
+    "/v1/operations/{id}": {"GET": _call("look_up", look_ups.look_up_operation)},
     "/v1/shipments": {
         "POST": _call("ship", carrier.ship),
         "GET": _call("look_up", look_ups.look_up_shipments),

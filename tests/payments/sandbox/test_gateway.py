@@ -272,3 +272,12 @@ def test_a_disputed_charge_can_no_longer_be_refunded(own_shop: Shop) -> None:
 
     answer = own_shop.refund(charge)
     assert (answer.status, answer.json()["error"]["code"]) == (409, "charge_disputed")
+
+
+def test_an_operation_is_found_by_its_name_beside_its_charge(shop: Shop) -> None:
+    authorized = shop.authorize().json()
+
+    found = shop.sandbox.get(f"/v1/operations/{authorized['operation']['id']}").json()["operation"]
+
+    assert (found["operation"], found["charge"], found["shipment"]) == ("authorize", authorized["charge"], None)
+    assert shop.sandbox.get("/v1/operations/stx_nothing").status == 404
