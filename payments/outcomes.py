@@ -50,6 +50,16 @@ def record_unexpected(charge: ChargeAttempt, outcome: Outcome, *, source: str) -
     _post_to_suspense(charge, outcome)
 
 
+def record_refund_elsewhere(charge: ChargeAttempt, refund: Refund, *, name: str) -> None:
+    """Book money that people have given back past the gateway; `name` is what the ledger calls it.
+
+    The gateway has not paid it, so the money came out of something that is not booked yet: suspense.
+    """
+    if _succeed(refund, reference=""):
+        _take_off(charge, refund.amount_minor)
+        ledger.post_refund_elsewhere(charge, name=name, amount_minor=refund.amount_minor)
+
+
 def note_declined(charge: ChargeAttempt, decline_code: str, *, reference: str = "", is_failure: bool = False) -> None:
     """Nothing was authorized: the attempt is over. Only an attempt that is still open can be declined."""
     charge.advance(
@@ -95,8 +105,9 @@ def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refun
         return
     if not has_moved and charge.status_now() in ChargeAttempt.UNSETTLED:
         raise InvalidTransition(f"The charge is not yet there for a {outcome.operation}.", charge=charge.public_id)
+    is_stated = not has_moved and _is_stated(charge, outcome)
     _keep(charge, outcome, source)
-    if not has_moved:
+    if not has_moved and not is_stated:
         _open_remedy(charge, outcome)
 
 
@@ -128,6 +139,17 @@ def _is_recorded(charge: ChargeAttempt, outcome: Outcome) -> bool:
     ).exists()
 
 
+def _is_stated(charge: ChargeAttempt, outcome: Outcome) -> bool:
+    """People stated this when the gateway could not, and nothing has confirmed it yet: it is no second movement."""
+    facts = {"operation": outcome.operation, "amount_minor": outcome.amount_minor, "currency": outcome.currency}
+    sources = list(charge.outcomes.filter(**facts).order_by("pk").values_list("source", flat=True))
+    if GatewayOutcome.Source.PERSON not in sources or outcome.reference != charge.gateway_reference:
+        return False
+    since = sources[sources.index(GatewayOutcome.Source.PERSON) :]
+    stated = since.count(GatewayOutcome.Source.PERSON)
+    return stated > len(since) - stated
+
+
 def _authorize(charge: ChargeAttempt, outcome: Outcome, _refund: Refund | None) -> bool:
     return charge.advance(
         Status.AUTHORIZED,
@@ -157,9 +179,15 @@ def _void(charge: ChargeAttempt, _outcome: Outcome, _refund: Refund | None) -> b
 
 
 def _give_back(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -> bool:
-    if refund is None or not _succeed(refund, outcome):
+    if refund is None or not _succeed(refund, reference=outcome.transaction_id):
         return False
-    amount = outcome.amount_minor
+    _take_off(charge, outcome.amount_minor)
+    ledger.post_refund(charge, outcome)
+    return True
+
+
+def _take_off(charge: ChargeAttempt, amount: int) -> None:
+    """What was set aside to be given back has gone."""
     ChargeAttempt.objects.filter(pk=charge.pk).update(
         refunded_minor=F("refunded_minor") + amount,
         refund_pending_minor=F("refund_pending_minor") - amount,
@@ -168,8 +196,6 @@ def _give_back(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -
     charge.refunded_minor += amount
     charge.refund_pending_minor -= amount
     _add_paid(charge.order, -amount)
-    ledger.post_refund(charge, outcome)
-    return True
 
 
 def _add_paid(order: Order, amount_minor: int) -> None:
@@ -178,12 +204,10 @@ def _add_paid(order: Order, amount_minor: int) -> None:
     order.paid_minor += amount_minor
 
 
-def _succeed(refund: Refund, outcome: Outcome) -> bool:
+def _succeed(refund: Refund, *, reference: str) -> bool:
     """Compare-and-swap: of an answer, a look-up and a webhook about one refund, one does the booking."""
     undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
-    return bool(
-        undecided.update(status=Refund.Status.SUCCEEDED, gateway_reference=outcome.transaction_id, updated_at=Now())
-    )
+    return bool(undecided.update(status=Refund.Status.SUCCEEDED, gateway_reference=reference, updated_at=Now()))
 
 
 _MOVES = {
@@ -195,11 +219,16 @@ _MOVES = {
 
 
 def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
-    """Undo at the gateway what our books have already closed: one saga for each thing it did."""
-    if outcome.operation not in (Operation.AUTHORIZE, Operation.CAPTURE):
+    """Undo at the gateway what our books have already closed: one saga for each thing it did.
+
+    A refund that nobody expects any more cannot be undone. Its money stays in suspense until a person sees to it.
+    """
+    if outcome.operation == Operation.VOID:
         return
     log.error("outcome_contradicts_charge", charge=charge.public_id, operation=outcome.operation)
     _post_to_suspense(charge, outcome)
+    if outcome.operation == Operation.REFUND:
+        return
     remedy = SagaExecution(
         definition="remedy",
         version=1,
