@@ -4,6 +4,7 @@ from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
 from payments.models.idempotency import IdempotencyKey
+from payments.models.interventions import SagaIntervention
 from payments.models.ledger import LedgerPosting
 from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
 from payments.models.webhooks import WebhookEvent
@@ -19,6 +20,7 @@ __all__ = [
     "Refund",
     "SagaEvent",
     "SagaExecution",
+    "SagaIntervention",
     "SagaStep",
     "WebhookEvent",
 ]

@@ -182,6 +182,7 @@ class GatewayOutcome(models.Model):
         ANSWER = "answer"
         LOOK_UP = "look_up"
         WEBHOOK = "webhook"
+        PERSON = "person"
 
     gateway = models.CharField(max_length=32)
     operation = models.CharField(max_length=16)

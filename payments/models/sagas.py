@@ -84,6 +84,9 @@ class SagaExecution(TypedModel):
     epoch = models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fence against stale workers.")
     recoveries = models.PositiveIntegerField(default=0, help_text="How often a worker died on it.")
     is_paused = models.BooleanField(default=False)
+    has_persons_word = models.BooleanField(
+        default=False, help_text="People's word stands for one of its steps: in the end it is resolved."
+    )
     deadline_at = models.DateTimeField(null=True, blank=True, help_text="When waiting ends by policy.")
     waiting_for = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -93,6 +96,19 @@ class SagaExecution(TypedModel):
     objects = SagaQuerySet.as_manager()
 
     class Meta:
+        permissions: ClassVar = [
+            ("retry_saga", "Can have a saga try again"),
+            ("look_up_saga", "Can ask the gateway about a saga"),
+            ("skip_step", "Can have a step of a saga counted as done"),
+            ("edit_saga_context", "Can change what a saga's steps know"),
+            ("resolve_unknown", "Can settle an unknown outcome by the gateway's reference"),
+            ("mark_compensated", "Can state that something was undone elsewhere"),
+            ("compensate_saga", "Can have a saga undone"),
+            ("pause_saga", "Can pause and resume a saga"),
+            ("force_complete_saga", "Can force a saga to be complete"),
+            ("force_fail_saga", "Can force a saga to have failed"),
+            ("approve_intervention", "Can approve or refuse what somebody else wants to do about a saga"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["definition", "business_key"], name="one_saga_per_business_key"),
         ]
@@ -104,6 +120,7 @@ class SagaExecution(TypedModel):
                 condition=Q(state__in=["pending", "running", "waiting", "compensating"], is_paused=False),
             ),
             models.Index(fields=["state", "-id"], name="saga_by_state"),
+            models.Index(fields=["-id"], name="saga_paused", condition=Q(is_paused=True)),
         ]
 
     def __str__(self) -> str:
@@ -122,9 +139,9 @@ class SagaExecution(TypedModel):
 _S = SagaExecution.State
 NEXT: dict[SagaExecution.State, set[SagaExecution.State]] = {
     _S.PENDING: {_S.RUNNING, _S.NEEDS_ATTENTION},
-    _S.RUNNING: {_S.WAITING, _S.COMPENSATING, _S.NEEDS_ATTENTION, _S.COMPLETED},
+    _S.RUNNING: {_S.WAITING, _S.COMPENSATING, _S.NEEDS_ATTENTION, _S.COMPLETED, _S.RESOLVED},
     _S.WAITING: {_S.RUNNING, _S.COMPENSATING, _S.NEEDS_ATTENTION},
-    _S.COMPENSATING: {_S.WAITING, _S.NEEDS_ATTENTION, _S.FAILED_COMPENSATION, _S.COMPENSATED},
+    _S.COMPENSATING: {_S.WAITING, _S.NEEDS_ATTENTION, _S.FAILED_COMPENSATION, _S.COMPENSATED, _S.RESOLVED},
     _S.NEEDS_ATTENTION: {_S.RUNNING, _S.COMPENSATING, _S.RESOLVED},
     _S.FAILED_COMPENSATION: {_S.RUNNING, _S.COMPENSATING, _S.RESOLVED},
     _S.COMPLETED: set(),
