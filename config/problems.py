@@ -55,6 +55,7 @@ STATUS: Final[Mapping[type[orders.DomainError], int]] = {
     payments.AuthorizationExpiredError: 402,
     payments.CardTestingSuspectedError: 429,
     payments.FraudBlockedError: 402,
+    payments.InvalidContextError: 422,
     payments.InvalidRequestError: 422,
     payments.UnknownGatewayError: 422,
     payments.NeverSentError: 502,

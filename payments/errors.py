@@ -192,6 +192,24 @@ class SagaCompensationError(PaymentError):
     code = "compensation_failed"
 
 
+class StoppedByOperatorError(PaymentError):
+    """An operator has ended this."""
+
+    code = "stopped_by_operator"
+
+
+class StaleSagaError(PaymentError):
+    """The saga has moved on since it was looked at."""
+
+    code = "saga_moved_on"
+
+
+class InterventionNotPossibleError(PaymentError):
+    """This cannot be done to the saga as it stands."""
+
+    code = "intervention_not_possible"
+
+
 class LeaseLostError(PaymentError):
     """Another worker owns this saga now."""
 

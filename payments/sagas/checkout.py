@@ -7,9 +7,10 @@ from django.conf import settings
 import fraud.services as screening
 from fraud.models import Decision, ReviewCase
 from orders import services as orders
-from orders.models import Order
+from orders.models import Order, Shipment
 from payments.errors import FraudBlockedError
 from payments.sagas import expiry, registry, verdicts
+from payments.sagas.context import may_be_edited
 from payments.sagas.definition import Foreign, Local, Refuse, Saga, Verdict
 from payments.sagas.operations import (
     Authorization,
@@ -33,8 +34,8 @@ class CheckoutContext:
     checkout_number: int
     gateway: str
     payment_method: str
-    customer_ip: str = ""
-    device_fingerprint: str = ""
+    customer_ip: str = may_be_edited(default="")
+    device_fingerprint: str = may_be_edited(default="")
     return_url: str = ""
     velocity: dict[str, int] | None = None
     three_d_secure: bool = False
@@ -121,20 +122,35 @@ def complete_order(run: Run) -> Verdict:
     """A reviewer's no that came while the parcel was handed over calls it back."""
     if stop := verdicts.review_refused(run):
         return stop
+    deliver(run)
+    return None
+
+
+def deliver(run: Run) -> None:
+    """The parcel is its customer's, and the money ours."""
     orders.consume_stock(run.order, checkout_number=run.context["checkout_number"])
     run.order.move(Order.Status.COMPLETED)
-    return None
 
 
 _ENDS = {"out_of_stock": Order.Status.OPEN, "order_cancelled": Order.Status.CANCELLED}
 
 
 def settle_order(run: Run) -> None:
-    """Everything is undone: say what became of the order."""
-    is_cancelled = run.order.cancel_requested_at is not None
+    """Everything is undone: say what became of the order.
+
+    One whose parcel could not be called back is not for sale again: a second parcel would follow the first.
+    """
+    has_parcel = run.order.shipments.filter(status=Shipment.Status.SHIPPED).exists()
+    is_cancelled = run.order.cancel_requested_at is not None or has_parcel
     end = _ENDS.get(run.saga.failure["code"], Order.Status.PAYMENT_FAILED)
     run.order.move(Order.Status.CANCELLED if is_cancelled else end)
     _end_review(run)
+
+
+def give_up(run: Run) -> None:
+    """No money is held or taken any more, and none will be: let the rest go too."""
+    release_inventory(run)
+    settle_order(run)
 
 
 def _end_review(run: Run) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from payments.errors import PaymentError
-from payments.gateways.base import Carrier, Outcome, PaymentGateway, Request
+from payments.gateways.base import Carrier, Operation, Outcome, PaymentGateway, Request
 
 if TYPE_CHECKING:
     from orders.errors import DomainError
@@ -59,6 +59,7 @@ class ForeignOperation(ABC):
     """A call to somebody else's system. Only `execute` and `look_up` leave the house, outside any transaction."""
 
     name: ClassVar[str]
+    operation: Operation
 
     @abstractmethod
     def peer(self, run: "Run") -> "PaymentGateway | Carrier":
@@ -89,6 +90,9 @@ class ForeignOperation(ABC):
 
     def mark_unknown(self, run: "Run") -> None:  # noqa: B027
         """Write down that nobody knows yet."""
+
+    def mark_asked_again(self, run: "Run") -> None:  # noqa: B027
+        """Take back what `mark_refused` wrote: a person has it tried once more."""
 
 
 @dataclass(frozen=True, slots=True)

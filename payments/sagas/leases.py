@@ -58,6 +58,11 @@ def claim_next(*, owner: str) -> UUID | None:
         return saga_id if saga_id is not None and claim(saga_id, owner=owner) else None
 
 
+def take_over(saga_id: UUID, *, epoch: int) -> bool:
+    """A person takes the saga, out of whoever's hands; False when it is no longer at the epoch that was seen."""
+    return bool(SagaExecution.objects.filter(pk=saga_id, epoch=epoch).update(epoch=F("epoch") + 1, **NONE))
+
+
 def hold(saga_id: UUID, *, epoch: int) -> OrderFacts | None:
     """Lock the saga's row, then its order's, for this transaction, which renews the lease by what it writes.
 

@@ -19,6 +19,7 @@ from payments.errors import (
     CheckoutCancelledError,
     OperationRefusedError,
     PaymentError,
+    RefundExceedsCapturedError,
     RefundRefusedError,
     ShipmentRefusedError,
     UnexpectedOutcomeError,
@@ -170,8 +171,7 @@ class Void(GatewayOperation):
 
     def prepare(self, run: Run) -> Request | None:
         charge = run.charge
-        is_voidable = charge is not None and charge.status in (Status.REQUIRES_ACTION, Status.AUTHORIZED)
-        return self.about(charge, amount_minor=charge.amount_minor) if charge and is_voidable else None
+        return self.about(charge, amount_minor=charge.amount_minor) if charge and _is_voidable(charge) else None
 
     def execute(self, run: Run, request: Request) -> Outcome:
         peer = self.peer(run)
@@ -182,6 +182,12 @@ class Void(GatewayOperation):
                 raise
         # Refused because there is nothing left to void: that is what was wanted.
         return Outcome(Operation.VOID, Result.SUCCEEDED, f"dead:{request.reference}", request.reference)
+
+
+def _is_voidable(charge: ChargeAttempt) -> bool:
+    """An authorization other than asked is none in our books, and stands at the gateway all the same."""
+    is_other = charge.status in (Status.PENDING, Status.UNKNOWN) and charge.gateway_reference != ""
+    return is_other or charge.status in (Status.REQUIRES_ACTION, Status.AUTHORIZED)
 
 
 class Capture(GatewayOperation):
@@ -225,7 +231,9 @@ class RefundCharge(GatewayOperation):
         if charge is None:
             return None
         refund = Refund.objects.filter(saga=run.saga).first() or _refund_of_the_rest(run, charge)
-        return self.about(charge, amount_minor=refund.amount_minor) if refund else None
+        if refund is None or refund.status == Refund.Status.SUCCEEDED:
+            return None
+        return self.about(charge, amount_minor=refund.amount_minor)
 
     def execute(self, run: Run, request: Request) -> Outcome:
         try:
@@ -236,21 +244,30 @@ class RefundCharge(GatewayOperation):
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result != Result.SUCCEEDED:
             return super().record(run, outcome, source)
-        return _recorded(charge_of(run), outcome, source, refund=_refund_of(run))
+        return _recorded(charge_of(run), outcome, source, refund=refund_of(run))
 
     def refusal(self) -> PaymentError:
         return RefundRefusedError()
 
     def mark_refused(self, run: Run, error: PaymentError) -> None:
-        refund, charge = _refund_of(run), charge_of(run)
+        refund, charge = refund_of(run), charge_of(run)
         undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
         if undecided.update(status=Refund.Status.FAILED, updated_at=Now()):
             ChargeAttempt.objects.filter(pk=charge.pk).update(
                 refund_pending_minor=F("refund_pending_minor") - refund.amount_minor
             )
 
+    def mark_asked_again(self, run: Run) -> None:
+        """Set the amount aside anew. Raise RefundExceedsCapturedError when there is not that much left."""
+        refund, charge = refund_of(run), charge_of(run)
+        failed = Refund.objects.filter(pk=refund.pk, status=Refund.Status.FAILED)
+        if failed.update(status=Refund.Status.PENDING, updated_at=Now()) and not charge.reserve_refund(
+            refund.amount_minor
+        ):
+            raise RefundExceedsCapturedError(charge=charge.public_id)
+
     def mark_unknown(self, run: Run) -> None:
-        Refund.objects.filter(pk=_refund_of(run).pk, status=Refund.Status.PENDING).update(
+        Refund.objects.filter(pk=refund_of(run).pk, status=Refund.Status.PENDING).update(
             status=Refund.Status.UNKNOWN, updated_at=Now()
         )
 
@@ -265,7 +282,7 @@ def _refund_of_the_rest(run: Run, charge: ChargeAttempt) -> Refund | None:
     )
 
 
-def _refund_of(run: Run) -> Refund:
+def refund_of(run: Run) -> Refund:
     return Refund.objects.get(saga=run.saga)
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from payments.errors import RefundExceedsCapturedError
+from payments.errors import RefundExceedsCapturedError, StoppedByOperatorError
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.sagas import registry
 from payments.sagas.definition import Foreign, Saga
 from payments.sagas.operations import RefundCharge
+from payments.sagas.run import Run
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class RefundContext:
 REFUND = registry.register(
     Saga("refund", version=1, context=RefundContext, steps=(Foreign(RefundCharge()),), for_client=True)
 )
+
+
+def give_up(run: Run) -> None:
+    """Nothing goes back: what was set aside for it is free again."""
+    RefundCharge().mark_refused(run, StoppedByOperatorError())
 
 
 def open_refund(charge: ChargeAttempt, *, amount_minor: int, cause: str, reason: str, **fields: Any) -> SagaExecution:

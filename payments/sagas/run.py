@@ -144,9 +144,11 @@ class Run:
         self._steps[step.pk] = step
         return step
 
-    def note(self, kind: str, *, actor: str = "", reason: str = "", **after: Any) -> None:
-        """Add to the saga's history."""
-        self._events.append(SagaEvent(saga=self.saga, kind=kind, actor=actor, reason=reason, after=after))
+    def note(self, kind: str, *, actor: str = "", reason: str = "", **after: Any) -> SagaEvent:
+        """Add to the saga's history; what is returned may be added to until the next write."""
+        event = SagaEvent(saga=self.saga, kind=kind, actor=actor, reason=reason, after=after)
+        self._events.append(event)
+        return event
 
     def enter(self, state: SagaExecution.State) -> None:
         if state != self.saga.state and state not in NEXT[State(self.saga.state)]:
@@ -189,10 +191,10 @@ class Run:
             next_run_at=Case(When(wake_seq=self.wake_seq, then=Now() + park.poll), default=Now()),
         )
 
-    def write_released(self) -> None:
-        """Let the lease go; what is active is due at once, and left to a worker; what has ended stays."""
-        self._write(**leases.NONE, next_run_at=Now())
-        if self.saga.state in SagaExecution.ACTIVE:
+    def write_released(self, *, delay: timedelta | None = None) -> None:
+        """Let the lease go; what is active is due at once, or after `delay`, for a worker; what has ended stays."""
+        self._write(**leases.NONE, next_run_at=Now() + delay if delay else Now())
+        if self.saga.state in SagaExecution.ACTIVE and delay is None:
             nudge(self.saga.pk)
 
     def write_crash(self, error: Exception) -> None:

@@ -47,7 +47,7 @@ def walk(run: Run) -> Started | None:
         if isinstance(verdict, Park):
             _park(run, verdict)
             return None
-        if isinstance(verdict, Refuse) and not _undo(run, verdict.error):
+        if isinstance(verdict, Refuse) and not undo(run, verdict.error):
             return None
     _finish(run)
     return None
@@ -61,7 +61,7 @@ def _perform(run: Run) -> Started | Verdict:
         return None
     name = name_of(task)
     if run.at in run.failures:
-        return _refuse(run, run.new_step(name), run.failures[run.at])
+        return refuse(run, run.new_step(name), run.failures[run.at])
     try:
         result = task.prepare(run) if isinstance(task, ForeignOperation) else _unless_cancelled(run, task(run))
     except DomainError as error:
@@ -69,11 +69,11 @@ def _perform(run: Run) -> Started | Verdict:
     if isinstance(task, ForeignOperation) and isinstance(result, Request):
         return _start(run, task, result)
     if isinstance(result, Refuse):
-        return _refuse(run, run.new_step(name), result.error)
+        return refuse(run, run.new_step(name), result.error)
     if isinstance(result, Park):
         return result
     nothing_to_do = isinstance(task, ForeignOperation)
-    _complete(run, run.new_step(name), SagaStep.Outcome.NOT_NEEDED if nothing_to_do else SagaStep.Outcome.OK)
+    complete(run, run.new_step(name), SagaStep.Outcome.NOT_NEEDED if nothing_to_do else SagaStep.Outcome.OK)
     return None
 
 
@@ -86,14 +86,19 @@ def _start(run: Run, operation: ForeignOperation, request: Request) -> Started:
 
 def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
     """Allow the request to be sent, for a short while, by this process."""
-    direction = "do" if run.is_forward else "undo"
-    key = f"{run.saga.public_id}:{step.name}:{direction}:{step.key_number}"
+    key = key_of(run, step)
     if key != step.key:
         run.own_keys.add(key)
     step.key = key
     step.attempts += 1
     step.send_before = run.now + exchange.SEND_WINDOW
     return Started(step, operation, send_by=monotonic() + exchange.SEND_WINDOW.total_seconds())
+
+
+def key_of(run: Run, step: SagaStep) -> str:
+    """The idempotency key of the request that this step sends next."""
+    direction = "do" if run.is_forward else "undo"
+    return f"{run.saga.public_id}:{step.name}:{direction}:{step.key_number}"
 
 
 def _unless_cancelled(run: Run, verdict: Verdict) -> Verdict:
@@ -106,19 +111,24 @@ def _unless_cancelled(run: Run, verdict: Verdict) -> Verdict:
 
 def settle(run: Run, started: Started, answer: Done | Refused) -> Started | None:
     """Record what became of a foreign step, and go on in the same commit."""
+    return walk(run) if record(run, started, answer) else None
+
+
+def record(run: Run, started: Started, answer: Done | Refused) -> bool:
+    """Write down what became of a foreign step; False when the saga stops or waits here, and is written already."""
     step = _with_calls(run, started.step, answer)
     verdict = _unless_cancelled(run, _record(run, started.operation, step, answer))
     if isinstance(verdict, Park):
         _park(run, verdict)
-        return None
+        return False
     if verdict is None:
-        _complete(run, step, SagaStep.Outcome.OK)
-        return walk(run)
+        complete(run, step, SagaStep.Outcome.OK)
+        return True
     if isinstance(verdict.error, UnexpectedOutcomeError):
-        step.error = _as_json(verdict.error)
+        step.error = as_json(verdict.error)
         hand_over(run, verdict.error)
-        return None
-    return walk(run) if _undo(run, _refuse(run, step, verdict.error).error) else None
+        return False
+    return undo(run, refuse(run, step, verdict.error).error)
 
 
 def _record(run: Run, operation: ForeignOperation, step: SagaStep, answer: Done | Refused) -> Verdict:
@@ -157,7 +167,7 @@ def _stop(run: Run, operation: ForeignOperation, step: SagaStep, error: DomainEr
     """Nothing has happened, and nothing shall."""
     if isinstance(error, PaymentError):
         operation.mark_refused(run, error)
-    return walk(run) if _undo(run, _refuse(run, step, error).error) else None
+    return walk(run) if undo(run, refuse(run, step, error).error) else None
 
 
 def hold_back(run: Run, started: Started) -> None:
@@ -181,7 +191,7 @@ def back_off(run: Run, started: Started, answer: NotDone | Unclear, pause: float
 
 def _note(run: Run, started: Started, answer: NotDone | Unclear) -> SagaStep:
     step = _with_calls(run, started.step, answer)
-    step.error = _as_json(answer.error)
+    step.error = as_json(answer.error)
     step.is_answered = answer.is_answered
     if isinstance(answer, NotDone):
         step.send_before = None
@@ -209,18 +219,18 @@ def _park(run: Run, park: Park) -> None:
     run.write_parked(park)
 
 
-def _complete(run: Run, step: SagaStep, outcome: SagaStep.Outcome) -> None:
+def complete(run: Run, step: SagaStep, outcome: SagaStep.Outcome) -> None:
     step.state, step.outcome, step.finished_at, step.error = SagaStep.State.DONE, outcome, run.now, {}
     run.move_on()
 
 
-def _refuse(run: Run, step: SagaStep, error: DomainError) -> Refuse:
+def refuse(run: Run, step: SagaStep, error: DomainError) -> Refuse:
     step.state, step.outcome, step.finished_at = SagaStep.State.FAILED, SagaStep.Outcome.DECLINED, run.now
-    step.error = _as_json(error)
+    step.error = as_json(error)
     return Refuse(error)
 
 
-def _undo(run: Run, error: DomainError) -> bool:
+def undo(run: Run, error: DomainError) -> bool:
     """Turn back; False when that is not possible, and a person has been called instead."""
     if not run.is_forward:
         log.critical("saga_compensation_failed", code=error.code, detail=error.detail)
@@ -249,17 +259,23 @@ def _call_person(run: Run, state: SagaExecution.State, error: DomainError) -> No
 
 
 def _finish(run: Run) -> None:
-    if run.is_forward:
-        run.enter(SagaExecution.State.COMPLETED)
-    else:
-        if run.definition.on_compensated is not None:
-            run.definition.on_compensated(run)
-        run.enter(SagaExecution.State.COMPENSATED)
-        run.note("compensated")
+    if not run.is_forward and run.definition.on_compensated is not None:
+        run.definition.on_compensated(run)
+    state = SagaExecution.State.COMPLETED if run.is_forward else SagaExecution.State.COMPENSATED
+    if not run.is_forward:
+        run.note(state.value)
+    end(run, SagaExecution.State.RESOLVED if run.saga.has_persons_word else state)
+
+
+def end(run: Run, state: SagaExecution.State) -> None:
+    """The saga is over for good, and whoever waits for its answer gets it by this very commit."""
+    run.enter(state)
+    if state == SagaExecution.State.RESOLVED:
+        run.note(state.value)
     run.write_released()
     import_string(settings.SAGA_ANSWER)(run)
     ENDED.labels(run.definition.name, run.saga.state).inc()
 
 
-def _as_json(error: DomainError) -> dict[str, object]:
+def as_json(error: DomainError) -> dict[str, object]:
     return {"code": error.code, "detail": error.detail, "retriable": error.retriable}
