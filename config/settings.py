@@ -210,6 +210,7 @@ if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS + 2:
 SETTLE_DELAY_SECONDS = env.seconds("SETTLE_DELAY_SECONDS", 0, minimum=0)
 FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "hold")
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")
+SECOND_PERSON_AMOUNT = env.integer("SECOND_PERSON_AMOUNT", 100_000)
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
 PERIODIC_JOBS = [

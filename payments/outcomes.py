@@ -50,12 +50,13 @@ def record_unexpected(charge: ChargeAttempt, outcome: Outcome, *, source: str) -
     _post_to_suspense(charge, outcome)
 
 
-def record_refund_elsewhere(charge: ChargeAttempt, refund: Refund, *, name: str) -> None:
+def record_refund_elsewhere(charge: ChargeAttempt, refund: Refund, *, name: str, reference: str = "") -> None:
     """Book money that people have given back past the gateway; `name` is what the ledger calls it.
 
-    The gateway has not paid it, so the money came out of something that is not booked yet: suspense.
+    The gateway has not paid it, so the money came out of something that is not booked yet: suspense. There it is the
+    other half of a refund that the gateway made unasked, where people mean that one: its `reference`.
     """
-    if _succeed(refund, reference=""):
+    if _succeed(refund, reference=reference):
         _take_off(charge, refund.amount_minor)
         ledger.post_refund_elsewhere(charge, name=name, amount_minor=refund.amount_minor)
 
