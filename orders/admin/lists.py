@@ -57,7 +57,8 @@ class KeysetChangeList(TypedChangeList):
         if page and (has_more if is_back else self.older_than):
             self.newer_url = self._beside(NEWER_THAN, self.result_list[0])
         self.result_count = self.full_result_count = len(page)
-        self.show_full_result_count = self.show_admin_actions = self.can_show_all = self.multi_page = False
+        self.show_full_result_count = self.can_show_all = self.multi_page = False
+        self.show_admin_actions = True  # where there are any: they take the rows of this page, so none is counted
         self.paginator = Paginator(page, self.list_per_page)
 
     def _read(self, limit: int) -> list[Any]:

@@ -56,7 +56,7 @@ class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     ordering = ("-id",)
     sortable_by = ()
-    actions = None
+    actions: Any = None
 
     @admin.display(description="Id")
     def typed_id(self, row: Any) -> SafeString:

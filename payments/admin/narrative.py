@@ -102,6 +102,8 @@ def sentence(step: SagaStep, *, gateway: str) -> str:
     """What this step did, does, or could not do."""
     words = _words(step)
     facts = _facts(step, gateway)
+    if step.result.get("stated_in"):
+        return f"People said that it needs nothing more to {words.to_do.format(**facts)} ({step.result['stated_in']})."
     if step.state == SagaStep.State.DONE:
         told = words.not_needed if step.outcome == SagaStep.Outcome.NOT_NEEDED else words.done
         return told.format(**facts) + _after(step)
@@ -148,6 +150,8 @@ def _under_way(step: SagaStep, to_do: str, detail: str) -> str:
 def event_sentence(event: SagaEvent) -> str:
     told = _EVENTS.get(event.kind, "{kind}. {reason}").format(
         kind=in_words(event.kind).capitalize(),
+        step=in_words(str(event.before.get("step", ""))),
+        action=in_words(str(event.after.get("action", ""))),
         reason=event.reason or str(event.after.get("detail", "")),
         waiting_for=WAITING_FOR.get(str(event.after.get("waiting_for")), in_words(str(event.after.get("waiting_for")))),
     )
@@ -161,5 +165,19 @@ _EVENTS: Final[Mapping[str, str]] = {
     "failed_compensation": "Could not undo everything, and stopped for a person: {reason}",
     "completed": "Everything is done.",
     "compensated": "Everything is undone.",
+    "retried": "Was told to try “{step}” again: {reason}",
+    "looked_up": "Gateway and carrier were asked, and nothing was changed: {reason}",
+    "step_skipped": "“{step}” was skipped: {reason}",
+    "context_edited": "What its steps know was changed: {reason}",
+    "unknown_resolved": "What became of “{step}” was settled: {reason}",
+    "marked_compensated": "“{step}” was marked as done elsewhere: {reason}",
+    "turned_back": "Was told to undo everything: {reason}",
+    "paused": "Was paused: {reason}",
+    "resumed": "Was told to go on: {reason}",
+    "forced_to_complete": "Was forced to be complete: {reason}",
+    "forced_to_fail": "Was forced to have failed: {reason}",
+    "intervention_requested": "Somebody wants to {action}; a second person has to approve: {reason}",
+    "intervention_refused": "A second person refused to {action}: {reason}",
+    "intervention_stale": "It was too late to {action}, the saga had moved on: {reason}",
     "crashed": "The worker that carried it on failed ({reason}); another takes over.",
 }

@@ -16,9 +16,12 @@ from orders.admin.marks import NOTHING, in_words, link, moment
 from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
+from payments.admin.bulk import BulkActions
 from payments.admin.charges import Refunds
+from payments.admin.interventions import SagaActions
 from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
+from payments.admin.queues import QueueFilter
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.sagas import registry
 
@@ -51,7 +54,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(SagaExecution)
-class SagaExecutionAdmin(Record):
+class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     client_path = "order__client"
     found_by: ClassVar[Mapping[str, str]] = {
         SagaExecution.PREFIX: "pk",
@@ -60,8 +63,9 @@ class SagaExecutionAdmin(Record):
         Refund.PREFIX: "refunds",
     }
     list_display = ("typed_id", "definition", "status", "order_link", "waits_for", "next_run", "updated_at")
-    list_filter = ("state", DefinitionFilter, CreatedFilter, WaitingFilter)
+    list_filter = (QueueFilter, "state", DefinitionFilter, CreatedFilter, WaitingFilter)
     list_select_related = ("order", "charge", "idempotency_key")
+    actions = ("retry_ticked", "pause_ticked", "resume_ticked")
     search_fields = ("business_key",)
     search_help_text = "The whole id of the saga, its order or its charge, or the business key"
     needs: ClassVar[Mapping[str, str]] = {

@@ -22,7 +22,7 @@ CLOCK_GRAIN: Final = timedelta(milliseconds=1)
 """The databases' clocks may cut an event's time to this, while a step's is finer: an event comes after its step."""
 CLOCKS_APART: Final = timedelta(seconds=1)
 """The database's clock and the one a worker carries on with are never this far apart."""
-STOPS: Final = frozenset({"completed", "compensated", "needs_attention", "failed_compensation"})
+STOPS: Final = frozenset({"completed", "compensated", "needs_attention", "failed_compensation", "resolved"})
 """After these no step follows, unless a person sees to it."""
 MOMENT: Final = timedelta(microseconds=1)
 SCREENING_STEPS: Final[Mapping[str, str]] = {
@@ -40,7 +40,16 @@ _EVENT_TONES: Final[Mapping[str, Tone]] = {
     "needs_attention": "alarm",
     "failed_compensation": "alarm",
     "crashed": "alarm",
+    "intervention_requested": "alarm",
 }
+_GIVEN: Final[Mapping[str, str]] = {
+    "evidence": "Evidence",
+    "result": "Stated",
+    "approved_by": "Approved by",
+    "note": "Who wrote",
+    "intervention": "Intervention",
+}
+"""What an event keeps of what people gave with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,8 @@ def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
 def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:
     tone = _EVENT_TONES.get(event.kind, "quiet")
     by = [("By", event.actor)] if event.actor else []
-    changes = [("Before", pretty(event.before))] if event.before else []
+    given = [(name, redact(str(event.after[key]))) for key, name in _GIVEN.items() if event.after.get(key)]
+    calls, left_out = _shown(event.after.get("calls", []))
     return Entry(
         at=at,
         since=duration(at - saga.created_at),
@@ -165,8 +175,26 @@ def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:
         mark=badge("event", tone),
         tone=tone,
         is_event=True,
-        facts=[*by, *changes],
+        facts=[*by, *given, *_differences(event)],
+        calls=calls,
+        calls_left_out=left_out,
     )
+
+
+def _differences(event: SagaEvent) -> Iterator[tuple[str, object]]:
+    """What was changed, member by member."""
+    before, after = _flat(event.before), _flat(event.after)
+    for name in before:
+        if name in after and before[name] != after[name]:
+            yield in_words(name).capitalize(), redact(f"{_told(before[name])} → {_told(after[name])}")
+
+
+def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in facts.items() if name != "context"}, **facts.get("context", {})}
+
+
+def _told(value: object) -> str:
+    return in_words(str(value)) if value not in ("", None) else "nothing"
 
 
 def _shown(calls: list[Mapping[str, Any]]) -> tuple[list[CallView], int]:

@@ -90,6 +90,9 @@ class Desk:
 
         self._act(label, lambda: self._fields(label), write)
 
+    def tick(self, label: str) -> None:
+        self._act(label, lambda: self._fields(label), WebElement.click)
+
     def open_list(self, name: str) -> None:
         """From the dashboard."""
         self.open()
