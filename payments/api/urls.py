@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.api import refunds, reviews, views
+from payments.api import interventions, refunds, reviews, views
 
 urlpatterns = [
     path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
@@ -13,4 +13,9 @@ urlpatterns = [
     path("charges/<str:charge_id>", views.ChargeDetail.as_view(), name="charge"),
     path("sagas", views.SagaList.as_view(), name="sagas"),
     path("sagas/<str:saga_id>", views.SagaDetail.as_view(), name="saga"),
+    path("sagas/<str:saga_id>/interventions", interventions.SagaInterventions.as_view(), name="saga-interventions"),
+    path("interventions", interventions.InterventionList.as_view(), name="interventions"),
+    path("interventions/<str:intervention_id>", interventions.InterventionDetail.as_view(), name="intervention"),
+    path("interventions/<str:intervention_id>/approve", interventions.Approve.as_view(), name="approve-intervention"),
+    path("interventions/<str:intervention_id>/refuse", interventions.Refuse.as_view(), name="refuse-intervention"),
 ]
