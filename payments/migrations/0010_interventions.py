@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0001_initial'),
-        ('payments', '0005_request_id'),
+        ('payments', '0009_key_by_itself'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
