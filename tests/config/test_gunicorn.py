@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 import urllib3
 from django.conf import settings
 
+ask = partial(urllib3.request, retries=False, timeout=20.0)
+"""Once, and patiently: a second try would be counted and logged too."""
 ARGUMENTS = [sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn"]
 
 
@@ -61,7 +64,7 @@ def read(log: Path) -> list[dict[str, Any]]:
 
 def test_every_line_of_the_server_is_one_of_ours(log: Path, process_environment: dict[str, str]) -> None:
     with running(log, process_environment | {"LOG_FORMAT": "json"}) as address:
-        answer = urllib3.request("GET", f"{address}/healthz?card=4242424242424242", headers={"X-Request-ID": "abc"})
+        answer = ask("GET", f"{address}/healthz?card=4242424242424242", headers={"X-Request-ID": "abc"})
 
     assert answer.json() == {"status": "ok"}
     lines = read(log)
@@ -75,8 +78,8 @@ def test_every_line_of_the_server_is_one_of_ours(log: Path, process_environment:
 def test_a_body_in_chunks_is_read_over_the_wire(log: Path, process_environment: dict[str, str]) -> None:
     with running(log, process_environment) as address:
         url, headers = f"{address}/v1/orders", {"Content-Type": "application/json"}
-        small = urllib3.request("POST", url, body=iter([b'{"a"', b": 1}"]), headers=headers)
-        large = urllib3.request("POST", url, body=iter([b" " * 65_536] * 20), headers=headers)
+        small = ask("POST", url, body=iter([b'{"a"', b": 1}"]), headers=headers)
+        large = ask("POST", url, body=iter([b" " * 65_536] * 20), headers=headers)
 
     assert small.status == 401
     assert (large.status, large.json()["code"]) == (413, "too_large")
@@ -85,8 +88,8 @@ def test_a_body_in_chunks_is_read_over_the_wire(log: Path, process_environment: 
 def test_several_processes_are_counted_as_one(log: Path, process_environment: dict[str, str]) -> None:
     with running(log, process_environment | {"WEB_CONCURRENCY": "2", "WEB_THREADS": "2"}) as address:
         for _ in range(12):
-            urllib3.request("GET", f"{address}/healthz", headers={"Connection": "close"})
-        text = urllib3.request("GET", f"{address}/metrics").data.decode()
+            ask("GET", f"{address}/healthz", headers={"Connection": "close"})
+        text = ask("GET", f"{address}/metrics").data.decode()
 
     assert 'paydesk_http_requests_total{method="GET",route="healthz",status="200"} 12.0' in text
 

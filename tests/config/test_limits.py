@@ -302,6 +302,7 @@ class TestAddresses:
         assert answer["Access-Control-Allow-Origin"] == "https://shop.example.com"
         assert "Retry-After" in answer["Access-Control-Expose-Headers"]
 
+    @pytest.mark.django_db  # what is scraped is read from the database too
     def test_refusals_are_counted(self, client: Client, address: str, settings: Settings) -> None:
         settings.RATE_LIMIT_PER_ADDRESS = "1 per 1 minute"
         client.get(ECHO, REMOTE_ADDR=address)

@@ -7,6 +7,8 @@ from payments.gateways import registry
 from tests.payments.builders import Api
 from tests.sandbox import Sandbox
 
+pytest.register_assert_rewrite("tests.payments.sagas.evidence")
+
 
 @pytest.fixture(scope="session")
 def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:

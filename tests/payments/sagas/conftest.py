@@ -4,8 +4,6 @@ import pytest
 
 from payments.sagas import registry
 
-pytest.register_assert_rewrite("tests.payments.sagas.evidence")
-
 
 @pytest.fixture(autouse=True)
 def no_sagas_of_tests_remain() -> Iterator[None]:
