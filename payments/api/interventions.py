@@ -12,9 +12,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from orders.api.filters import IdFilter
 from orders.api.requests import Permissions, client_of, find
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
-from orders.ids import parse_id
 from payments.api.answers import JSON
 from payments.api.serializers import InterventionSerializer
 from payments.idempotency import Idempotency
@@ -127,16 +127,8 @@ class Refuse(APIView):
 
 
 class InterventionFilter(django_filters.FilterSet):
-    saga = django_filters.CharFilter(method="of_saga")
+    saga = IdFilter(SagaExecution, "saga_id")
     state = django_filters.ChoiceFilter(choices=SagaIntervention.State.choices)
-
-    class Meta:
-        model = SagaIntervention
-        fields: ClassVar[list[str]] = []
-
-    def of_saga(self, rows: QuerySet[SagaIntervention], _name: str, value: str) -> QuerySet[SagaIntervention]:
-        saga_id = parse_id(SagaExecution.PREFIX, value)
-        return rows.none() if saga_id is None else rows.filter(saga_id=saga_id)
 
 
 class InterventionList(generics.ListAPIView[SagaIntervention]):
