@@ -22,7 +22,7 @@ class Office:
         self._url = stack.url
         self._http = urllib3.PoolManager(retries=False, timeout=20.0)
         self._cookies: dict[str, str] = {}
-        self.page = ""
+        self.page = self._path = ""
         self.open(SIGN_IN)
         self._send(SIGN_IN, username=user, password=_password(stack), next="/admin/")
         require("Log out" in self.page, f"{user} could not sign in to the back office")
@@ -43,6 +43,12 @@ class Office:
         self._send(unescape(found[1]), **fields)
         return self.page
 
+    def fill_in(self, **fields: str) -> str:
+        """Send the form of the open page to the page itself, with what it hides; return the page it leads to."""
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', self.page))
+        self._send(self._path, **{**hidden, **fields})
+        return self.page
+
     def _send(self, path: str, **fields: str) -> None:
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.page)
         self._ask("POST", path, urlencode({"csrfmiddlewaretoken": token[1] if token else "", **fields}))
@@ -59,7 +65,7 @@ class Office:
             self._ask("GET", answer.headers["Location"])
             return
         require(answer.status == 200, f"{method} {path} was answered with {answer.status}")
-        self.page = answer.data.decode()
+        self.page, self._path = answer.data.decode(), path
 
 
 def _password(stack: Stack) -> str:

@@ -4,10 +4,19 @@ import pytest
 from pytest_django import Settings
 
 from payments.gateways import registry
+from payments.sagas import registry as sagas
 from tests.payments.builders import Api
 from tests.sandbox import Sandbox
 
 pytest.register_assert_rewrite("tests.payments.sagas.evidence")
+
+
+@pytest.fixture(autouse=True)
+def no_sagas_of_tests_remain() -> Iterator[None]:
+    known = dict(sagas._DEFINITIONS)
+    yield
+    sagas._DEFINITIONS.clear()
+    sagas._DEFINITIONS.update(known)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """End a saga by people's word, as the engine would have ended it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -62,11 +63,13 @@ class ForceFail(Action):
         return partial(steps.end, run, SagaExecution.State.RESOLVED)
 
 
+@dataclass(frozen=True, slots=True)
 class _Failing:
     """How one kind of saga fails for good."""
 
-    def __init__(self, why_not: Callable[[Standing], str], give_up: Callable[[Run], None], told: str) -> None:
-        self.why_not, self.give_up, self.told = why_not, give_up, told
+    why_not: Callable[[Standing], str]
+    give_up: Callable[[Run], None]
+    told: str
 
 
 def _why_not_ended(standing: Standing) -> str:

@@ -35,7 +35,7 @@ def _questions(standing: Standing) -> dict[str, Question]:
 
 
 def _is_woken(standing: Standing) -> bool:
-    return standing.is_active and standing.is_unsettled
+    return standing.is_active and standing.is_unsettled and not standing.saga.is_paused
 
 
 def _nothing() -> None:

@@ -1,6 +1,7 @@
 """What the saga could not undo was undone elsewhere: count it as undone, book the money, carry on with the rest."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from orders import services as orders
@@ -61,13 +62,13 @@ class MarkCompensated(Action):
         return act.run.write_released
 
 
+@dataclass(frozen=True, slots=True)
 class _Mark:
-    """How one undoing step is counted as done."""
+    """How one undoing step is counted as done: `check` raises for what is not as people say, `book` writes it down."""
 
-    def __init__(
-        self, told: str, *, check: Callable[[Standing, Given, Asked], None], book: Callable[[Act], None]
-    ) -> None:
-        self.told, self.check, self.book = told, check, book
+    told: str
+    check: Callable[[Standing, Given, Asked], None]
+    book: Callable[[Act], None]
 
 
 def _check_refund(standing: Standing, given: Given, asked: Asked) -> None:
