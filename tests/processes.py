@@ -36,9 +36,9 @@ def web_server(environment: Mapping[str, str], *, port: int = 0, processes: int 
 
 
 @contextmanager
-def worker(environment: Mapping[str, str]) -> Iterator[None]:
+def worker(environment: Mapping[str, str], *, command: tuple[str, ...] = WORKER) -> Iterator[None]:
     """Carries sagas on and acts on webhooks, as soon as it is up."""
-    with _running(WORKER, environment) as process:
+    with _running(command, environment) as process:
         yield
         assert process.poll() is None, "the worker did not live to the end"
 
