@@ -37,15 +37,64 @@ class ServiceError(Exception):
     """A service that was asked for, or whose programs are there, does not answer."""
 
 
+class Server:
+    """A server's process, which can be ended and started again at the same address, with the same data."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        *,
+        stop: signal.Signals,
+        ready: Callable[[], str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = command
+        self._folder = folder
+        self._environment = environment
+        self._stop = stop
+        self._ready = ready
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it in a session of its own, so that Ctrl-C ends the tests first; the version it answers with."""
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: end_with_parent(self._stop),
+                **_unprivileged(),
+            )
+        return _wait_until(self._ready, self._process, self._folder / "log")
+
+    def end(self, number: signal.Signals | None = None) -> None:
+        """Send it a signal, unless told otherwise the one that ends it in order, and wait."""
+        if self._process is None:
+            return
+        self._process.send_signal(number or self._stop)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
 @dataclass(frozen=True)
 class Service:
     """An address for the tests, and in words where it came from.
 
-    `control` runs the service's own program for operators; there is one for a throw-away RabbitMQ.
+    `server` is known of those that were started here; `control` runs the service's own program for operators, of which
+    a throw-away RabbitMQ has one.
     """
 
     url: str
     origin: str
+    server: Server | None = None
     control: Callable[..., None] | None = None
 
 
@@ -53,8 +102,13 @@ def postgresql(environment: Mapping[str, str]) -> AbstractContextManager[Service
     """`TEST_DATABASE_URL`, else a cluster made with the programs on PATH, Debian's, or a wheel's."""
     if url := environment.get("TEST_DATABASE_URL"):
         return _given(url, "TEST_DATABASE_URL", lambda: _postgresql_version(url))
+    return throwaway_postgresql(UNSAFE_AND_FAST)
+
+
+def throwaway_postgresql(settings: Mapping[str, str]) -> AbstractContextManager[Service | None]:
+    """A cluster of one's own with these settings; None where there are no programs for it."""
     programs = _postgresql_programs()
-    return _cluster(programs) if programs else contextlib.nullcontext()
+    return _cluster(programs, settings) if programs else contextlib.nullcontext()
 
 
 def redis_server(environment: Mapping[str, str]) -> AbstractContextManager[Service | None]:
@@ -108,18 +162,18 @@ def _program_folders() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _cluster(programs: Path) -> Iterator[Service]:
+def _cluster(programs: Path, settings: Mapping[str, str]) -> Iterator[Service]:
     password, port = secrets.token_hex(16), _free_port()
     url = f"postgresql://paydesk:{password}@127.0.0.1:{port}/postgres"
     with _folder("postgresql") as folder:
         runnable = _reachable(programs, folder)
         _create_cluster(runnable, folder, password)
-        options = {**UNSAFE_AND_FAST, "listen_addresses": "127.0.0.1", "port": str(port), "max_connections": "200"}
+        options = {**settings, "listen_addresses": "127.0.0.1", "port": str(port), "max_connections": "200"}
         options["unix_socket_directories"] = ""
-        server = [str(runnable / "postgres"), "-D", str(folder / "data")]
-        server += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-        with _running(server, folder, stop=signal.SIGINT, ready=lambda: _postgresql_version(url)) as version:
-            yield Service(url, f"{version}, a throw-away cluster of {programs}")
+        command = [str(runnable / "postgres"), "-D", str(folder / "data")]
+        command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+        with _running(command, folder, stop=signal.SIGINT, ready=lambda: _postgresql_version(url)) as (server, version):
+            yield Service(url, f"{version}, a throw-away cluster of {programs}", server)
 
 
 def _reachable(programs: Path, folder: Path) -> Path:
@@ -152,9 +206,9 @@ def _redis(program: str) -> Iterator[Service]:
         settings = {"bind": "127.0.0.1", "port": port, "requirepass": password, "save": '""', "dir": folder}
         configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         _hand_over(configuration)
-        server = [program, str(configuration)]
-        with _running(server, folder, stop=signal.SIGTERM, ready=lambda: _redis_version(url)) as version:
-            yield Service(url, f"{version}, a throw-away {program}")
+        command = [program, str(configuration)]
+        with _running(command, folder, stop=signal.SIGTERM, ready=lambda: _redis_version(url)) as (server, version):
+            yield Service(url, f"{version}, a throw-away {program}", server)
 
 
 @contextlib.contextmanager
@@ -179,9 +233,9 @@ def _rabbitmq(programs: Path) -> Iterator[Service]:
             _running(epmd, folder, stop=signal.SIGTERM, ready=lambda: _listens(epmd_port), environment=environment),
             _running(
                 node, folder, stop=signal.SIGTERM, ready=lambda: _rabbitmq_version(url), environment=environment
-            ) as version,
+            ) as (server, version),
         ):
-            yield Service(url, f"{version}, a throw-away node of {programs}", control)
+            yield Service(url, f"{version}, a throw-away node of {programs}", server, control)
 
 
 def _rabbitmq_environment(folder: Path, epmd_port: int) -> dict[str, str]:
@@ -229,24 +283,12 @@ def _running(
     stop: signal.Signals,
     ready: Callable[[], str],
     environment: Mapping[str, str] | None = None,
-) -> Iterator[str]:
-    """Run a server in a session of its own, so that Ctrl-C ends the tests first; yield the version it answers with."""
-    with (folder / "log").open("a") as log:
-        server = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=lambda: end_with_parent(stop),
-            **_unprivileged(),
-        )
+) -> Iterator[tuple[Server, str]]:
+    server = Server(command, folder, stop=stop, ready=ready, environment=environment)
     try:
-        yield _wait_until(ready, server, folder / "log")
+        yield server, server.start()
     finally:
-        _stop(server, stop)
+        server.end()
 
 
 def _wait_until(ready: Callable[[], str], server: subprocess.Popen[bytes], log: Path) -> str:
@@ -258,15 +300,6 @@ def _wait_until(ready: Callable[[], str], server: subprocess.Popen[bytes], log: 
             time.sleep(0.05)
     last = log.read_text(errors="replace").strip().splitlines()[-5:]
     raise ServiceError(f"{log.parent.name} did not start: {' / '.join(last)}")
-
-
-def _stop(server: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    server.send_signal(number)
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
 
 
 def _postgresql_version(url: str) -> str:
