@@ -247,8 +247,7 @@ def _same_answer(world: World) -> Iterator[Finding]:
     frozen = {key.key: key for key in IdempotencyKey.objects.all()}
     for told in world.told:
         key = frozen.get(told.key)
-        is_final = told.is_replay or (told.status < 300 and told.status != 202)
-        if is_final and (key is None or (told.status, told.body) != (key.status, bytes(key.answer))):
+        if told.is_final and (key is None or (told.status, told.body) != (key.status, bytes(key.answer))):
             yield told.key, f"{told.status} {told.body[:200]!r} is not what was frozen"
     for saga in SagaExecution.objects.filter(idempotency_key__isnull=False).select_related("idempotency_key"):
         if saga.state == State.RESOLVED:

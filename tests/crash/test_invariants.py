@@ -212,6 +212,11 @@ def other_bytes_for_a_replay(scene: Scene) -> None:
     scene.told.append(replace(scene.told[1], body=b"{}"))
 
 
+def other_first_answer(scene: Scene) -> None:
+    refused = next(told for told in scene.told if told.status == 409)
+    scene.told.append(replace(refused, body=refused.body + b" ", is_replay=False))
+
+
 def answer_that_was_not_frozen(scene: Scene) -> None:
     key = IdempotencyKey.objects.get(saga__in=scene.saga(scene.undone))
     IdempotencyKey.objects.filter(pk=key.pk).update(status=None)
@@ -267,6 +272,10 @@ BREAKS: list[tuple[Callable[[Scene], None], str]] = [
     (epoch_that_goes_down, "Nobody writes to a saga who has no lease, or has lost it."),
     (
         other_bytes_for_a_replay,
+        "The same key gets the same answer, to the byte, from the commit that ends its saga on.",
+    ),
+    (
+        other_first_answer,
         "The same key gets the same answer, to the byte, from the commit that ends its saga on.",
     ),
     (

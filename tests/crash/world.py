@@ -28,6 +28,12 @@ class Told:
     body: bytes
     is_replay: bool
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it settled the request: an error that ends a saga names it, another has stored nothing."""
+        is_end = b'"saga": "' in self.body if self.status >= 400 else self.status != 202
+        return self.is_replay or is_end
+
 
 class World:
     """The database as it is now, and beside it what gateway, carrier, clients and the witness remember.
