@@ -10,10 +10,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CHECKS := lint-format lint-code lint-types lint-layers lint-migrations lint-deploy lint-dependencies lint-advisories lint-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage demo lint bench lock environment runtime dev $(CHECKS)
+.PHONY: help setup run test coverage reliability demo lint bench lock environment runtime dev $(CHECKS)
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: dev ## Create .venv with the development dependencies
 
@@ -31,6 +31,9 @@ coverage: dev ## Run the suite with branch coverage, and hold it to its limits
 
 # What loses or doubles money when a line of it was never run.
 FULLY_COVERED := payments/sagas/*,payments/idempotency.py,payments/gateways/*,payments/ledger.py,reconciliation/matching.py
+
+reliability: dev ## Run the whole crash matrix and the chaos run, and write docs/reliability.md (ARGS: --checkouts, --seed)
+	@exec $(PY) -m tests.crash.reliability $(ARGS)
 
 demo: runtime ## Prove the scenarios on a throw-away database and free ports
 	@exec $(PY) -m config.demo $(ARGS)

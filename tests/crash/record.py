@@ -4,12 +4,15 @@ With it the tests run in full: every pair of points instead of a sample of them.
 """
 
 import json
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from tests.crash.matrix import ELSEWHERE
@@ -29,9 +32,9 @@ class Tally:
     """By the saga, the direction and the step that a point was about, and what the point was."""
 
     def count(self, *points: Point) -> None:
-        """One more case, in which somebody died at each of `points`."""
+        """One more case, in which somebody died, or stood still, at each of `points`."""
         self.cases += 1
-        for point in points:
+        for point in (point for point in points if point.signal == "SIGKILL"):
             what = PAIRS if len(points) > 1 else f"{point.when} {'commit' if point.is_commit else 'call'}"
             for step in set(point.steps) or {NO_STEP}:
                 self.deaths[(*step, what)] += 1
@@ -74,7 +77,18 @@ class Recorder:
             test.update(dict(report.user_properties))
 
     def pytest_sessionfinish(self) -> None:
+        from tests.crash.invariants import INVARIANTS  # it needs Django, which is not there yet when this module is
+
         self._folder.mkdir(parents=True, exist_ok=True)
         told = [{"test": name, **test} for name, test in self._tests.items() if "row" in test]
         file = self._folder / f"{connection.vendor}.json"
-        file.write_text(json.dumps({"database": connection.vendor, "tests": told}, indent=1))
+        about = {"database": connection.vendor, "version": _version(), "invariants": list(INVARIANTS)}
+        file.write_text(json.dumps({**about, "tests": told}, indent=1))
+
+
+def _version() -> str:
+    """Of the server that the tests used."""
+    if connection.vendor == "sqlite":
+        return sqlite3.sqlite_version
+    with psycopg.connect(settings.DATABASE_URL) as server:
+        return f"{server.info.server_version // 10_000}.{server.info.server_version % 10_000}"
