@@ -3,7 +3,7 @@
 Source: the TypeID specification, version 0.3 (https://github.com/jetify-com/typeid).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -19,9 +19,15 @@ def new_id() -> UUID:
     return UUID(bytes=TypeID().uuid.bytes)
 
 
-def first_id(moment: datetime) -> UUID:
-    """No UUIDv7 (RFC 9562, section 5.7) of this millisecond or a later one is smaller: a time is a range of ids."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | _VERSION)
+def first_id(moment: datetime, *, earlier: timedelta = timedelta()) -> UUID:
+    """No UUIDv7 (RFC 9562, section 5.7) of this millisecond or a later one is smaller: a time is a range of ids.
+
+    Before 1970 it is the smallest of all.
+
+    `earlier` moves the moment, also to where the calendar has ended.
+    """
+    milliseconds = int(moment.timestamp() * 1000) - int(earlier.total_seconds() * 1000)
+    return UUID(int=max(milliseconds, 0) << 80 | _VERSION)
 
 
 def made_at(value: UUID) -> datetime:

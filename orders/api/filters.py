@@ -1,20 +1,23 @@
 """What every list's filters have in common: a value is taken at its word, or named as a fault."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import django_filters
 from django import forms
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 
-from orders.ids import TypedModel, id_pattern, parse_id
+from orders.ids import TypedModel, first_id, id_pattern, parse_id
 
 MOMENT: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
+CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""An id is made by the clock of the application, `created_at` by that of the database: so far they may be apart."""
 
 
 class MomentField(forms.Field):
@@ -55,8 +58,21 @@ class IdField(forms.Field):
 
 
 @extend_schema_field({"type": "string", "pattern": f"^{MOMENT}$"})
-class MomentFilter(django_filters.Filter):
+class CreatedFilter(django_filters.Filter):
+    """Rows made from a moment on, or before it. Their ids sort by the same time, so the list's own index is sought."""
+
     field_class = MomentField
+
+    def __init__(self, *, is_end: bool) -> None:
+        self.is_end = is_end
+        super().__init__("created_at")
+
+    def filter(self, rows: QuerySet[Any], moment: datetime | None) -> QuerySet[Any]:
+        if moment is None:
+            return rows
+        if self.is_end:
+            return rows.filter(created_at__lt=moment, pk__lt=first_id(moment, earlier=-CLOCKS_DIFFER))
+        return rows.filter(created_at__gte=moment, pk__gte=first_id(moment, earlier=CLOCKS_DIFFER))
 
 
 class IdFilter(django_filters.Filter):
@@ -80,5 +96,5 @@ class TextFilter(django_filters.CharFilter):
 class CreatedFilters(django_filters.FilterSet):
     """`created_after` includes its moment, `created_before` does not: days neither overlap nor leave gaps."""
 
-    created_after = MomentFilter("created_at", "gte")
-    created_before = MomentFilter("created_at", "lt")
+    created_after = CreatedFilter(is_end=False)
+    created_before = CreatedFilter(is_end=True)

@@ -89,6 +89,7 @@ class ChargeAttempt(TypedModel):
             models.Index(fields=["status", "-id"], name="charge_by_status"),
             models.Index(fields=["card_last4", "-id"], name="charge_by_last4"),
             models.Index(fields=["gateway_reference"], name="charge_by_reference"),
+            models.Index(fields=["gateway", "-id"], name="charge_by_gateway"),
         ]
 
     def __str__(self) -> str:
@@ -170,6 +171,7 @@ class Refund(TypedModel):
             # A saga gives back what its charge still holds, once.
             models.UniqueConstraint(fields=["saga", "charge"], name="one_refund_per_saga_and_charge"),
         ]
+        indexes: ClassVar = [models.Index(fields=["status", "-id"], name="refund_by_status")]
 
     def __str__(self) -> str:
         return self.public_id

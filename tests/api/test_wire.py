@@ -44,7 +44,7 @@ def send(server: WebServer, head: str, body: bytes) -> tuple[int, bytes]:
     """The status and the whole of the answer to what is sent before this side says no more."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
+        connection.sendall(head.encode("latin-1") + b"\r\nConnection: close\r\n\r\n" + body)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     return int(answer.split(b" ", 2)[1]), answer
