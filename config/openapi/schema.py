@@ -113,6 +113,7 @@ class ApiSchema(AutoSchema):
         for parameter in parameters:
             if model := PATH_IDS.get(parameter["name"]):
                 parameter["schema"] = {**parameter["schema"], "pattern": id_pattern(model.PREFIX)}
+                parameter["description"] = f"An id that begins with `{model.PREFIX}_`."
         return parameters
 
     def _map_serializer(self, serializer: Any, direction: str, bypass_extensions: bool = False) -> Schema:

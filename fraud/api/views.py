@@ -27,10 +27,14 @@ class DecisionsView(GenericAPIView[Decision]):
 
 
 class DecisionList(DecisionsView, ListAPIView[Decision]):
+    """The decisions you may see, newest first."""
+
     filterset_class = DecisionFilters
 
 
 class DecisionDetail(DecisionsView, RetrieveAPIView[Decision]):
+    """A decision with what each rule said."""
+
     filter_backends = ()
 
     def get_object(self) -> Decision:

@@ -57,7 +57,13 @@ class IdField(forms.Field):
         return row_id
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{MOMENT}$"})
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": f"^{MOMENT}$",
+        "description": "A date, or a date with a time as in RFC 3339; UTC unless it says otherwise.",
+    }
+)
 class CreatedFilter(django_filters.Filter):
     """Rows made from a moment on, or before it. Their ids sort by the same time, so the list's own index is sought."""
 
@@ -82,7 +88,8 @@ class IdFilter(django_filters.Filter):
 
     def __init__(self, model: type[TypedModel], field_name: str) -> None:
         super().__init__(field_name, prefix=model.PREFIX)
-        extend_schema_field({"type": "string", "pattern": id_pattern(model.PREFIX)})(self)
+        told = f"An id that begins with `{model.PREFIX}_`."
+        extend_schema_field({"type": "string", "pattern": id_pattern(model.PREFIX), "description": told})(self)
 
 
 class TextFilter(django_filters.CharFilter):

@@ -25,6 +25,8 @@ class OrderFilter(CreatedFilters):
 
 
 class OrderList(generics.ListAPIView[Order]):
+    """The orders you may see, newest first."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "orders.view_order", "POST": "orders.add_order"}
     serializer_class = OrderSerializer
     filterset_class = OrderFilter
@@ -34,6 +36,7 @@ class OrderList(generics.ListAPIView[Order]):
 
     @extend_schema(request=OrderInput, responses={201: OrderSerializer})
     def post(self, request: Request) -> HttpResponse:
+        """Place an order. Nothing is reserved and nothing charged before it is checked out."""
         data = _validated(request)
         idempotency = idempotency_of(request)
         replay = idempotency.replay()
@@ -75,6 +78,8 @@ def _unknown_skus(error: UnknownSku, lines: list[services.Line]) -> ValidationEr
 
 
 class OrderDetail(generics.RetrieveAPIView[Order]):
+    """An order with its lines, and how far its payment is."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "orders.view_order"}
     serializer_class = OrderSerializer
 

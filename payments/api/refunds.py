@@ -61,6 +61,8 @@ class RefundFilter(CreatedFilters):
 
 
 class RefundList(generics.ListAPIView[Refund]):
+    """The refunds you may see, newest first."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_refund"}
     serializer_class = RefundSerializer
     filterset_class = RefundFilter
@@ -70,6 +72,8 @@ class RefundList(generics.ListAPIView[Refund]):
 
 
 class RefundDetail(generics.RetrieveAPIView[Refund]):
+    """A refund, and what became of it."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_refund"}
     serializer_class = RefundSerializer
 

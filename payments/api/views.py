@@ -110,6 +110,8 @@ class ChargeFilter(CreatedFilters):
 
 
 class ChargeList(generics.ListAPIView[ChargeAttempt]):
+    """The charge attempts you may see, newest first."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_chargeattempt"}
     serializer_class = ChargeSerializer
     filterset_class = ChargeFilter
@@ -119,6 +121,8 @@ class ChargeList(generics.ListAPIView[ChargeAttempt]):
 
 
 class ChargeDetail(generics.RetrieveAPIView[ChargeAttempt]):
+    """A charge attempt: what was authorized, captured and given back, and with which card."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_chargeattempt"}
     serializer_class = ChargeSerializer
 
@@ -133,6 +137,8 @@ class SagaFilter(django_filters.FilterSet):
 
 
 class SagaList(generics.ListAPIView[SagaExecution]):
+    """The sagas you may see, newest first."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_sagaexecution"}
     serializer_class = SagaSummarySerializer
     filterset_class = SagaFilter
@@ -142,6 +148,8 @@ class SagaList(generics.ListAPIView[SagaExecution]):
 
 
 class SagaDetail(generics.RetrieveAPIView[SagaExecution]):
+    """A saga with each of its steps, and its history."""
+
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_sagaexecution"}
     serializer_class = SagaSerializer
 

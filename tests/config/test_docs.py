@@ -20,6 +20,25 @@ def test_the_reference_names_every_operation_of_the_schema(client: Client) -> No
     assert all(f'id="{name}"' in page for name in operations)
 
 
+def test_every_link_of_the_reference_leads_somewhere(client: Client) -> None:
+    page, errors = (client.get(path).content.decode() for path in ("/v1/docs", "/v1/docs/errors"))
+
+    assert re.findall(r'href="#([^"]+)"', page)
+    assert [name for name in re.findall(r'href="#([^"]+)"', page) if f'id="{name}"' not in page] == []
+    assert [code for code in re.findall(r'errors#([^"]+)"', page) if f'id="{code}"' not in errors] == []
+
+
+def test_the_reference_tells_limits_choices_codes_and_an_example(client: Client) -> None:
+    page = client.get("/v1/docs").content.decode()
+
+    checkout = page.partition('<section id="orders_checkout_create">')[2].partition("</section>")[0]
+    assert "string, at most 255 characters" in checkout
+    assert "&quot;payment_method&quot;: &quot;tok_visa&quot;" in checkout
+    assert '<a href="/v1/docs/errors#out_of_stock"><code>out_of_stock</code></a>' in checkout
+    assert "integer, 1 to 100, 20 unless given" in page
+    assert "<code>requires_action</code>, <code>in_review</code>" in page
+
+
 @pytest.mark.parametrize("path", ["/v1/", "/v1/docs", "/v1/docs/errors", "/v1/openapi.json"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_the_pages_are_there_to_be_read(path: str, method: str) -> None:
