@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0001_initial'),
-        ('payments', '0006_posting_by_time'),
+        ('payments', '0010_interventions'),
     ]
 
     operations = [
