@@ -1,4 +1,4 @@
-"""`make bench`: measures checkouts, the saga engine and the back office, each beside its reference in the same run."""
+"""`make bench`: checkouts, replays, engine, back office and lists, each beside its reference in the same run."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from benchmarks import checkouts, contest, office, places, report
+from benchmarks import checkouts, contest, lists, office, places, report
 from benchmarks.processes import ROOT, BenchmarkError
 from benchmarks.report import Table
 from tests.services import Service, ServiceError
 
 FOLDER: Final = ROOT / "benchmarks"
 CLIENTS: Final = 4
-PARTS: Final = ("checkouts", "engine", "office")
+PARTS: Final = ("checkouts", "engine", "office", "lists")
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="how long each side of the engine runs (5)")
     parser.add_argument("--processes", type=int, default=1, help="processes of the web server (1)")
     parser.add_argument("--copies", type=int, default=office.COPIES, help="of each of the demo's 150 orders (667)")
+    parser.add_argument("--charges", type=int, default=lists.CHARGES, help="behind the pages of a list (10000000)")
     parser.add_argument("--record", action="store_true", help="write benchmarks/RESULTS.md anew")
     options = parser.parse_args()
     if options.record and options.only:
@@ -67,12 +68,16 @@ def _measure(options: argparse.Namespace, postgresql: Service, redis: Service | 
         size = checkouts.Size(options.processes, CLIENTS, options.rounds, options.checkouts)
         measured["checkouts"] = checkouts.measure(postgresql, redis, size)
         tables.append(_shown(report.checkouts(measured["checkouts"])))
+        tables.append(_shown(report.replays(measured["checkouts"])))
     if options.only in (None, "engine") and (engine := _engine(options, postgresql)):
         measured["engine"] = engine
         tables.append(_shown(report.engine(engine)))
     if options.only in (None, "office"):
         measured["office"] = office.measure(postgresql, office.Size(options.copies, options.rounds))
         tables.append(_shown(report.office(measured["office"])))
+    if options.only in (None, "lists"):
+        measured["lists"] = lists.measure(postgresql, lists.Size(options.charges, CLIENTS, options.rounds))
+        tables.append(_shown(report.lists(measured["lists"])))
     _keep(conditions, measured, tables, is_record=options.record)
 
 

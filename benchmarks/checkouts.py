@@ -1,27 +1,22 @@
 """Checkouts over HTTP: the project's own gunicorn, PostgreSQL, Redis and the sandbox, each a process of its own."""
 
 import contextlib
-import secrets
-import socket
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import urllib3
 
-from benchmarks import places, processes, shopping
+from benchmarks import places, processes, serving, shopping
 from benchmarks.load import Clients
-from benchmarks.processes import BenchmarkError, cpu_between, cpu_seconds
+from benchmarks.processes import cpu_between, cpu_seconds
 from tests.services import Service
 
-WEB: Final = (sys.executable, "-m", "gunicorn", "config.wsgi", "-c", "python:config.gunicorn")
 SECRET: Final = "whsec_benchmark"
-READY_SECONDS: Final = 30
 WARM_UP: Final = 40
 READS: Final = 4
 """The reference is a few times faster: so many of it are as long as one checkout, roughly."""
@@ -40,68 +35,28 @@ class Size:
 
 
 def measure(postgresql: Service, redis: Service | None, size: Size) -> dict[str, Any]:
-    """The medians of all rounds, of the checkout and of the reference, and what they send to the database."""
+    """The medians of all rounds, of checkouts, replays and the reference, and what they send to the database."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paydesk-bench-")))
         url = stack.enter_context(places.database(postgresql, "checkouts"))
-        ports = _free_ports(2)
-        env = _environment(url, redis, size, *ports)
-        sandbox = stack.enter_context(_server(_sandbox(ports[1], folder), ports[1], env, folder / "sandbox.log"))
+        ports = serving.free_ports(2)
+        env = serving.production(
+            url, redis, port=ports[0], processes=size.processes,
+            SANDBOX_GATEWAY_URL=f"http://127.0.0.1:{ports[1]}", SANDBOX_WEBHOOK_SECRETS=SECRET,
+        )  # fmt: skip
+        sandbox = stack.enter_context(serving.server(_sandbox(ports[1], folder), ports[1], env, folder / "sandbox.log"))
         token = processes.speak("benchmarks.seed", env=env)["token"]
         counted = processes.speak("benchmarks.statements", env=env | {"BENCHMARK_TOKEN": token})
-        web = stack.enter_context(_server(WEB, ports[0], env, folder / "web.log"))
+        web = stack.enter_context(serving.server(serving.WEB, ports[0], env, folder / "web.log"))
         meter = _Meter(web, sandbox, postgresql, url)
         shop = _Shop(f"http://127.0.0.1:{ports[0]}", token, size.clients)
         measured = _rounds(shop, meter, size)
     return {name: {**measured[name], **counted[name]} for name in measured}
 
 
-def _environment(url: str, redis: Service | None, size: Size, port: int, sandbox_port: int) -> dict[str, str]:
-    """Production's settings, without TLS in front."""
-    return processes.environment(
-        APP_ENV="prod",
-        DJANGO_SETTINGS_MODULE="config.settings",
-        SECRET_KEY=secrets.token_urlsafe(64),
-        ALLOWED_HOSTS="127.0.0.1",
-        HTTPS_ONLY="false",
-        PORT=str(port),
-        WEB_CONCURRENCY=str(size.processes),
-        DATABASE_URL=url,
-        REDIS_URL=redis.url if redis else "",
-        SANDBOX_GATEWAY_URL=f"http://127.0.0.1:{sandbox_port}",
-        SANDBOX_WEBHOOK_SECRETS=SECRET,
-        RATE_LIMIT_PER_TOKEN="1000000/second",
-        RATE_LIMIT_PER_ADDRESS="1000000/second",
-    )
-
-
 def _sandbox(port: int, folder: Path) -> list[str]:
     command = [sys.executable, "-m", "payments.sandbox", "--port", str(port)]
     return [*command, "--journal", str(folder / "sandbox.sqlite3"), "--webhook-secret", SECRET]
-
-
-@contextlib.contextmanager
-def _server(command: Sequence[str], port: int, env: Mapping[str, str], log: Path) -> Iterator[int]:
-    with processes.running(command, env=env, log=log) as pid:
-        deadline = time.monotonic() + READY_SECONDS
-        while not _answers(port):
-            if time.monotonic() > deadline:
-                raise BenchmarkError(f"{log.stem} did not start:\n{log.read_text()[-3000:]}")
-            time.sleep(0.1)
-        yield pid
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 class _Shop:
@@ -122,6 +77,12 @@ class _Shop:
     def check_out(self, path: str) -> None:
         answer = self._post(f"{path}/checkout", shopping.CARD, key=path)
         assert answer["order"]["status"] == "completed", answer
+
+    def replay(self, path: str) -> None:
+        """The same checkout once more: it gets the answer of before."""
+        headers = {**self._headers, "Idempotency-Key": path}
+        answer = self._http.request("POST", f"{self._url}{path}/checkout", json=shopping.CARD, headers=headers)
+        assert answer.headers.get("Idempotent-Replayed") == "true", answer.data
 
     def read(self, path: str) -> None:
         answer = self._http.request("GET", self._url + path, headers=self._headers)
@@ -158,14 +119,15 @@ class _Meter:
 
 
 def _rounds(shop: _Shop, meter: _Meter, size: Size) -> dict[str, Figures]:
-    checkouts, reads = [], []
+    checkouts, replays, reads = [], [], []
     with Clients(size.clients) as clients:
         clients.drive(shop.check_out, shop.place(WARM_UP))
         for _ in range(size.rounds):
             paths = shop.place(size.checkouts)
             checkouts.append(meter.measure(clients, shop.check_out, paths))
             reads.append(meter.measure(clients, shop.read, paths * READS))
-    return {"checkout": _medians(checkouts), "reference": _medians(reads)}
+            replays.append(meter.measure(clients, shop.replay, paths * READS))
+    return {"checkout": _medians(checkouts), "replay": _medians(replays), "reference": _medians(reads)}
 
 
 def _medians(rounds: list[Figures]) -> Figures:

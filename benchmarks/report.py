@@ -10,6 +10,8 @@ from rich.table import Table as RichTable
 from benchmarks import contest
 
 AIMS: Final = {"commits": "<= 6", "statements": "<= 45"}
+REPLAY_AIMS: Final = {"p50_ms": "<= 1.5 x", "web_cpu_ms": "<= 1.5 x", "commits": "0"}
+LIST_AIMS: Final = {"p50_ms": "<= 1.3 x"}
 ENGINE_AIM: Final = ">= 3"
 
 CHECKOUT_ROWS: Final = {
@@ -57,6 +59,27 @@ def checkouts(measured: dict[str, Any]) -> Table:
         if key in ours
     ]
     return Table("A checkout over HTTP", ("each request", "checkout", "GET of an order", "ratio", "aim"), rows)
+
+
+def replays(measured: dict[str, Any]) -> Table:
+    ours, reference = measured["replay"], measured["reference"]
+    rows = [
+        (name, _number(ours[key]), _number(reference[key]), _ratio(ours[key], reference[key]), REPLAY_AIMS.get(key, ""))
+        for key, name in CHECKOUT_ROWS.items()
+        if key in ours and not key.startswith("sandbox")
+    ]
+    return Table("A replay over HTTP", ("each request", "replay", "GET of an order", "ratio", "aim"), rows)
+
+
+def lists(measured: dict[str, Any]) -> Table:
+    first, deep = measured["first_page"], measured["deep_page"]
+    rows = [
+        (name, _number(deep[key]), _number(first[key]), _ratio(deep[key], first[key]), LIST_AIMS.get(key, ""))
+        for key, name in CHECKOUT_ROWS.items()
+        if key in deep
+    ]
+    header = (f"of {measured['charges']:,} charges", f"page {measured['deep']:,}", "page 1", "ratio", "aim")
+    return Table("A list over HTTP", header, rows)
 
 
 def engine(measured: dict[str, list[dict[str, Any]]]) -> Table:

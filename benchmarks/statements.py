@@ -1,4 +1,4 @@
-"""Counts what a warm checkout, and the reference request, send to the database, and says it as JSON.
+"""Counts what a warm checkout, its replay and the reference request send to the database, and says it as JSON.
 
 In-process, because only the one who sends it can tell a commit that wrote from a read that commits by itself.
 """
@@ -42,13 +42,18 @@ def _key(key: str) -> Mapping[str, str]:
 
 def _count(client: Any, order: str) -> dict[str, Any]:
     path = f"/v1/orders/{order}"
-    checkout, sent = _sent(
-        lambda: client.post(f"{path}/checkout", shopping.CARD, "application/json", headers=_key(order))
-    )
+
+    def check_out() -> Any:
+        return client.post(f"{path}/checkout", shopping.CARD, "application/json", headers=_key(order))
+
+    checkout, sent = _sent(check_out)
     assert checkout.status_code == 201, checkout.content
+    replay, sent_by_replay = _sent(check_out)
+    assert replay["Idempotent-Replayed"] == "true", replay.content
     read, sent_by_read = _sent(lambda: client.get(path))
     assert read.status_code == 200, read.content
-    return {"checkout": _counted(sent), "reference": _counted(sent_by_read)}
+    counted = {"checkout": sent, "replay": sent_by_replay, "reference": sent_by_read}
+    return {name: _counted(statements) for name, statements in counted.items()}
 
 
 def _sent(request: Any) -> tuple[Any, list[str]]:
