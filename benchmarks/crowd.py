@@ -16,12 +16,13 @@ from payments.models import (
     Refund,
     SagaEvent,
     SagaExecution,
+    SagaIntervention,
     SagaStep,
 )
 
 COPIED: Final = (
     Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, GatewayOutcome,
-    LedgerPosting, Decision, ReviewCase,
+    LedgerPosting, SagaIntervention, Decision, ReviewCase,
 )  # fmt: skip
 RENAMED: Final = frozenset(
     {"reference", "business_key", "transaction_id", "gateway_reference", "carrier_reference", "attempt", "key"}

@@ -14,7 +14,7 @@ from tests.sandbox import ROOT
 WEB_SERVER = (sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn")
 WORKER = (sys.executable, "manage.py", "worker", "--poll", "0.1")
 CELERY_WORKER = (sys.executable, "-m", "celery", "-A", "config.celery", "worker", "--concurrency", "2")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def free_port() -> int:

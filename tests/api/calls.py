@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 
 from fraud.models import ReviewCase
 from orders.ids import new_id
+from payments.interventions import requests
 from payments.models import ChargeAttempt, SagaExecution
 from tests.api.endpoints import Endpoint
 from tests.orders.builders import make_client, make_stock
@@ -72,12 +73,30 @@ def decision_under_review(api: Api) -> str:
     return ReviewCase.objects.get(order=order).decision.public_id
 
 
+def waiting_saga(api: Api) -> str:
+    """Claimed once, by the request that began it."""
+    order = api.order()
+    assert api.checkout(order, "tok_avs_partial").status_code == 202
+    return SagaExecution.objects.get(order=order, epoch=1).public_id
+
+
+def awaiting_intervention(api: Api) -> str:
+    """What a colleague wants to do about a large amount."""
+    order = api.order(unit_amount_minor=600_00)
+    assert api.checkout(order, "tok_avs_partial").status_code == 202
+    saga = SagaExecution.objects.get(order=order)
+    row = requests.request(saga, action="compensate", by=everything(), reason="a", epoch=saga.epoch)
+    assert row.state == "awaiting_approval"
+    return row.public_id
+
+
 OBJECTS: Final[Mapping[str, Maker]] = {
     "order_id": open_order,
     "charge_id": paid_charge,
     "refund_id": made_refund,
     "saga_id": ended_saga,
     "decision_id": decision_under_review,
+    "intervention_id": awaiting_intervention,
     "gateway": lambda _api: "sandbox",
 }
 """By the name of the part of an address: makes an object of the client, and returns its id."""
@@ -105,11 +124,18 @@ def facts() -> Body:
     }
 
 
+def _pause(reason: str) -> Body:
+    return {"action": "pause", "reason": reason, "epoch": 1}
+
+
 CALLS: Final[Mapping[str, Call]] = {
     "orders": Call(an_order, an_order),
     "checkout": Call(lambda: {"payment_method": "tok_visa"}, lambda: {"payment_method": "tok_amex"}),
     "cancel": Call(dict),
     "charge-refunds": Call(lambda: {"amount": 1, "reason": "a"}, lambda: {"amount": 2, "reason": "a"}),
+    "saga-interventions": Call(lambda: _pause("a"), lambda: _pause("b"), {"saga_id": waiting_saga}),
+    "approve-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}),
+    "refuse-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}),
     "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
     "evaluate": Call(facts),
     "webhooks": Call(dict),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.demo_data.records import id_at
 from fraud.models import Decision
 from orders.models import Order, OrderLine
-from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.models import ChargeAttempt, Refund, SagaExecution, SagaIntervention
 from tests.orders.builders import make_stock
 
 RARE: Final = 1_000
@@ -20,7 +20,7 @@ _number = count()
 
 
 def make_rows(client: User, number: int, *, newest: datetime | None = None) -> None:
-    """So many orders, each with a line, a saga, a charge, a refund and a decision, an hour apart, the newest last."""
+    """So many orders, an hour apart, the newest last, each with one row of everything that is listed."""
     newest = newest or timezone.now()
     moments = [newest - timedelta(hours=hours) for hours in reversed(range(number))]
     orders = Order.objects.bulk_create(_order(client, moment, at % RARE == 0) for at, moment in enumerate(moments))
@@ -32,6 +32,7 @@ def make_rows(client: User, number: int, *, newest: datetime | None = None) -> N
     charges = ChargeAttempt.objects.bulk_create(map(_charge, sagas))
     Refund.objects.bulk_create(map(_refund, charges))
     Decision.objects.bulk_create(map(_decision, sagas))
+    SagaIntervention.objects.bulk_create(map(_intervention, sagas))
 
 
 def is_rare(order: Order) -> bool:
@@ -78,4 +79,12 @@ def _decision(saga: SagaExecution) -> Decision:
         pk=id_at(saga.created_at), order=saga.order, attempt=saga.public_id, ruleset_version=1,
         stage="after_authorization" if saga.pk.int % 2 else "before_authorization",
         decision="block" if is_rare(saga.order) else "approve", created_at=saga.created_at,
+    )  # fmt: skip
+
+
+def _intervention(saga: SagaExecution) -> SagaIntervention:
+    state = SagaIntervention.State.STALE if is_rare(saga.order) else SagaIntervention.State.APPLIED
+    return SagaIntervention(
+        pk=id_at(saga.created_at), saga=saga, action=SagaIntervention.Action.LOOK_UP, reason="a", epoch=0, state=state,
+        requested_by=saga.order.client, created_at=saga.created_at,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -120,6 +121,11 @@ def test_a_page_has_twenty_rows_unless_asked_otherwise_and_never_more_than_a_hun
     assert api.get(endpoint.route, page_size="101").status_code == 400
 
 
+def may_read(user: User, endpoint: Endpoint) -> bool:
+    needed = calls.permissions_of(endpoint, "GET")
+    return user.has_perms([f"{each.content_type.app_label}.{each.codename}" for each in needed])
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for inner in plan.get("Plans", ()):
@@ -144,6 +150,7 @@ def rare_values(endpoint: Endpoint, oldest: Order) -> dict[str, str]:
         "charges": {"status": "voided", "order": oldest.public_id, "gateway": "stripe"},
         "refunds": {"status": "failed", "charge": charge.public_id},
         "sagas": {"state": "needs_attention", "definition": "remedy"},
+        "interventions": {"saga": charge.saga.public_id, "state": "stale"},
         "fraud/decisions": {"decision": "block", "stage": "after_authorization", "order": oldest.public_id},
     }.get(endpoint.route, {})
     values["created_before"] = (oldest.created_at + timedelta(hours=3)).isoformat()
@@ -165,7 +172,7 @@ def test_every_filter_finds_its_rows_over_an_index(subtests: pytest.Subtests) ->
 
     for who, api in {"everybody's": Api(calls.everything()), "the crowd's": Api(crowd), "a shop's": Api(shop)}.items():
         oldest = Order.objects.visible_to(api.user).order_by("pk")[0]
-        for endpoint in LISTS:
+        for endpoint in filter(lambda each: may_read(api.user, each), LISTS):
             for query in ({}, *({name: value} for name, value in rare_values(endpoint, oldest).items())):
                 with subtests.test(f"{who} {endpoint.route} {query}"):
                     sent = queries_of(api, endpoint, **query)
