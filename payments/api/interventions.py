@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orders.api.filters import IdFilter
-from orders.api.requests import Permissions, client_of, find
+from orders.api.requests import Permissions, Refusals, client_of, find
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
+from orders.errors import InvalidTransition
 from payments.api.answers import JSON
 from payments.api.serializers import InterventionSerializer
+from payments.errors import InterventionNotPossibleError, InvalidContextError, StaleSagaError
 from payments.idempotency import Idempotency
 from payments.interventions import approvals, requests
 from payments.interventions.actions import ACTIONS
@@ -25,6 +27,7 @@ from payments.models import SagaExecution, SagaIntervention
 from payments.redaction import redact
 
 MAX_EPOCH = 2**31 - 1
+REFUSALS: Refusals = (InterventionNotPossibleError, StaleSagaError, InvalidContextError, InvalidTransition)
 _NOT_TAKEN = "This action does not take it."
 _NEEDED = "This action needs it."
 
@@ -72,6 +75,7 @@ class SagaInterventions(APIView):
     """Do something about a saga as it stood at `epoch`, or ask a second person for it."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "payments.view_sagaexecution"}
+    refusals: ClassVar[Refusals] = REFUSALS
 
     @extend_schema(request=InterventionInput, responses={201: InterventionSerializer})
     def post(self, request: Request, saga_id: str) -> HttpResponse:
@@ -93,6 +97,7 @@ class Approve(APIView):
     """Approve what somebody else wants to do: it is done, or found to be `stale`."""
 
     required_permissions: ClassVar[Permissions] = {"POST": approvals.APPROVE}
+    refusals: ClassVar[Refusals] = REFUSALS
 
     @extend_schema(request=DecisionInput, responses={200: InterventionSerializer})
     def post(self, request: Request, intervention_id: str) -> HttpResponse:
@@ -112,6 +117,7 @@ class Refuse(APIView):
     """Refuse what somebody else wants to do: nothing is done."""
 
     required_permissions: ClassVar[Permissions] = {"POST": approvals.APPROVE}
+    refusals: ClassVar[Refusals] = REFUSALS
 
     @extend_schema(request=DecisionInput, responses={200: InterventionSerializer})
     def post(self, request: Request, intervention_id: str) -> HttpResponse:

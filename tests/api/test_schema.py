@@ -13,6 +13,7 @@ import pytest
 import urllib3
 from django.contrib.auth.models import Group
 
+from tests.api import calls
 from tests.config.builders import make_token
 from tests.orders.builders import make_stock
 from tests.payments.builders import Api
@@ -36,9 +37,13 @@ VALUES: Final[dict[str, list[Any]]] = {
     "body.customer.email": ["jo@example.com"],
     "body.billing.country": ["US", "DE"],
     "body.shipping.country": ["US", "DE"],
+    "body.action": ["look_up", "pause", "compensate"],
+    "body.epoch": [1],
     "path.gateway": ["sandbox"],
 }
-"""What leads further than made-up values do: into checkouts, refunds and reviews."""
+"""What leads further than made-up values do: into checkouts, refunds, reviews and what people do about sagas."""
+EACH: Final = 10
+"""Open orders, and requests that wait for a second person: each is good for one success."""
 
 
 def make_history(api: Api) -> dict[str, list[Any]]:
@@ -48,11 +53,15 @@ def make_history(api: Api) -> dict[str, list[Any]]:
     api.order()
     charge = api.get("charges", status="captured").json()["results"][0]["id"]
     assert api.post(f"charges/{charge}/refunds", {"amount": 1, "reason": "Came back."}).status_code == 201
+    for _ in range(EACH):
+        api.order()
+        calls.awaiting_intervention(api)
     lists = {
-        "order_id": api.get("orders"),
+        "order_id": api.get("orders", status="open"),
         "charge_id": api.get("charges", status="captured"),
         "refund_id": api.get("refunds"),
-        "saga_id": api.get("sagas"),
+        "saga_id": api.get("sagas", state="waiting"),
+        "intervention_id": api.get("interventions"),
         "decision_id": api.get("fraud/decisions", decision="challenge"),
     }
     return {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}

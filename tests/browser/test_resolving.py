@@ -42,7 +42,7 @@ def test_a_refund_made_at_the_bank_is_marked_approved_and_the_rest_undone(
 ) -> None:
     desk.sit_down("Operator")
     desk.open()
-    desk.follow("Failed compensations")
+    desk.follow("Sagas: failed compensation")
     desk.follow(failed.public_id)
     desk.assert_sees("It could not be undone: a person has to.", "What can be done now")
     desk.click("Mark as compensated")

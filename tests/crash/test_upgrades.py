@@ -31,6 +31,8 @@ def standing(shop: Shop, way: Way) -> list[Purchase]:
         if purchase.has_begun("checkout") and not purchase.checkout.is_final:
             purchase.let_leases_lapse()
             left.append(purchase)
+    for purchase in left:
+        purchase.let_leases_lapse()  # a worker that was killed later may have taken the saga of an earlier one
     return left
 
 
