@@ -1,6 +1,6 @@
 """What people do about sagas, over the API: the same actions, the same second person, each under its key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import django_filters
@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from orders.api.filters import IdFilter
 from orders.api.requests import Permissions, Refusals, client_of, find
 from orders.api.strict import StrictCharField, StrictIntegerField, StrictSerializer
-from orders.errors import InvalidTransition
+from orders.errors import DomainError, InvalidTransition
 from payments.api.answers import JSON
 from payments.api.serializers import InterventionSerializer
 from payments.errors import InterventionNotPossibleError, InvalidContextError, StaleSagaError
@@ -82,15 +82,15 @@ class SagaInterventions(APIView):
         """The action's own permission is asked for beside that to see the saga."""
         given = _validated(InterventionInput, request)
         saga = find(SagaExecution.objects.visible_to(request.user), saga_id)
-        idempotency = Idempotency.of(request)
-        replay = idempotency.replay()
-        if replay is not None:
-            return replay
-        intent = requests.prepare(saga, by=client_of(request), **given)
-        with idempotency.first_commit() as first_use:
-            row = requests.carry_out(intent)
-            headers = {"Content-Type": JSON, "Location": f"/v1/interventions/{row.public_id}"}
-            return first_use.freeze(201, _body(row), headers=headers)
+
+        def ask(idempotency: Idempotency) -> HttpResponse:
+            intent = requests.prepare(saga, by=client_of(request), **given)
+            with idempotency.first_commit() as first_use:
+                row = requests.carry_out(intent)
+                headers = {"Content-Type": JSON, "Location": f"/v1/interventions/{row.public_id}"}
+                return first_use.freeze(201, _body(row), headers=headers)
+
+        return _once(request, ask)
 
 
 class Approve(APIView):
@@ -103,14 +103,14 @@ class Approve(APIView):
     def post(self, request: Request, intervention_id: str) -> HttpResponse:
         note = _validated(DecisionInput, request)["note"]
         row = find(_visible(request), intervention_id)
-        idempotency = Idempotency.of(request)
-        replay = idempotency.replay()
-        if replay is not None:
-            return replay
-        approval = approvals.prepare(row, by=client_of(request), note=note)
-        with idempotency.first_commit() as first_use:
-            row = approvals.carry_out(approval)
-            return first_use.freeze(200, _body(row), headers={"Content-Type": JSON})
+
+        def approve(idempotency: Idempotency) -> HttpResponse:
+            approval = approvals.prepare(row, by=client_of(request), note=note)
+            with idempotency.first_commit() as first_use:
+                approved = approvals.carry_out(approval)
+                return first_use.freeze(200, _body(approved), headers={"Content-Type": JSON})
+
+        return _once(request, approve)
 
 
 class Refuse(APIView):
@@ -123,13 +123,13 @@ class Refuse(APIView):
     def post(self, request: Request, intervention_id: str) -> HttpResponse:
         note = _validated(DecisionInput, request)["note"]
         row = find(_visible(request), intervention_id)
-        idempotency = Idempotency.of(request)
-        replay = idempotency.replay()
-        if replay is not None:
-            return replay
-        with idempotency.first_commit() as first_use:
-            row = approvals.refuse(row, by=client_of(request), note=note)
-            return first_use.freeze(200, _body(row), headers={"Content-Type": JSON})
+
+        def refuse(idempotency: Idempotency) -> HttpResponse:
+            with idempotency.first_commit() as first_use:
+                refused = approvals.refuse(row, by=client_of(request), note=note)
+                return first_use.freeze(200, _body(refused), headers={"Content-Type": JSON})
+
+        return _once(request, refuse)
 
 
 class InterventionFilter(django_filters.FilterSet):
@@ -152,6 +152,21 @@ class InterventionDetail(generics.RetrieveAPIView[SagaIntervention]):
 
     def get_object(self) -> SagaIntervention:
         return find(_visible(self.request), self.kwargs["intervention_id"])
+
+
+def _once(request: Request, act: Callable[[Idempotency], HttpResponse]) -> HttpResponse:
+    """What stands in the way may be this very request, sent before: then its answer is given again."""
+    idempotency = Idempotency.of(request)
+    replay = idempotency.replay()
+    if replay is not None:
+        return replay
+    try:
+        return act(idempotency)
+    except DomainError:
+        replay = idempotency.replay()
+        if replay is None:
+            raise
+        return replay
 
 
 def _validated(serializer: type[StrictSerializer], request: Request) -> Mapping[str, Any]:
