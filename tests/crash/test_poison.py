@@ -55,6 +55,8 @@ def test_one_poisoned_saga_is_in_nobodys_way(shop: Shop, crash_environment: dict
 
     tally.cases = len(sagas)
     poisoned.refresh_from_db()
-    assert (poisoned.state, poisoned.recoveries) == ("needs_attention", MAX_RECOVERIES + 1)
+    assert poisoned.state == "needs_attention"
+    # One more where the lease was made to lapse above while a worker was handing the saga over.
+    assert poisoned.recoveries in (MAX_RECOVERIES + 1, MAX_RECOVERIES + 2)
     assert SagaExecution.objects.filter(state="completed").count() == HEALTHY
     shop.assert_all_is_well()
