@@ -46,7 +46,7 @@ def another_connection() -> Iterator["psycopg.Connection[Any]"]:
         yield other
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="a connection that is broken off")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is a file: there is no connection to break off")
 def test_a_connection_that_breaks_while_the_key_is_written(api: Api, sandbox: Sandbox, post: Endpoint) -> None:
     request = calls.request(post, api)
     before, made = contents(), len(sandbox.journal())
@@ -74,7 +74,7 @@ def _waiting(other: "psycopg.Connection[Any]") -> Any:
     return other.execute(found, [KEYS]).fetchone()
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="a file that somebody else keeps locked")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows: nobody can lock all of it")
 def test_a_file_that_stays_locked(api: Api, sandbox: Sandbox, post: Endpoint) -> None:
     request = calls.request(post, api)
     before, made = contents(), len(sandbox.journal())

@@ -47,7 +47,7 @@ def chaos(tmp_path: Path, chance: Random, tally: Tally) -> Chaos:
 
 def on_postgresql() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("PostgreSQL and Redis only")
+        pytest.skip("it restarts PostgreSQL and Redis, and this run is the one without them")
 
 
 @row("faults of all kinds in a row under load, drawn from a seed")
