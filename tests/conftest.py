@@ -12,8 +12,8 @@ from django.db import connection
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--schema-examples", type=int, default=10, help="schemathesis' examples for each operation (10)")
-    parser.addoption("--schema-seed", type=int, help="schemathesis' seed; another one each time unless given")
+    parser.addoption("--schema-examples", type=int, default=50, help="schemathesis' examples for each operation (50)")
+    parser.addoption("--schema-seed", type=int, default=1, help="schemathesis' seed: the same requests each time (1)")
 
 
 def pytest_configure() -> None:
