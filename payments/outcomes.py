@@ -41,7 +41,7 @@ def record_unexpected(charge: ChargeAttempt, outcome: Outcome, *, source: str) -
 
     A person decides what becomes of it. The caller brings the transaction and holds the order's row.
     """
-    if _is_recorded(charge, outcome):
+    if is_recorded(outcome, gateway=charge.gateway):
         return
     _keep(charge, outcome, source)
     if not charge.gateway_reference:
@@ -59,6 +59,13 @@ def record_refund_elsewhere(charge: ChargeAttempt, refund: Refund, *, name: str,
     if _succeed(refund, reference=reference):
         _take_off(charge, refund.amount_minor)
         ledger.post_refund_elsewhere(charge, name=name, amount_minor=refund.amount_minor)
+
+
+def is_recorded(outcome: Outcome, *, gateway: str) -> bool:
+    """Whether this movement at `gateway` is a fact already."""
+    return GatewayOutcome.objects.filter(
+        gateway=gateway, operation=outcome.operation, transaction_id=outcome.transaction_id
+    ).exists()
 
 
 def note_declined(charge: ChargeAttempt, decline_code: str, *, reference: str = "", is_failure: bool = False) -> None:
@@ -101,7 +108,7 @@ def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | 
 
 def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refund | None) -> None:
     has_moved = _MOVES[outcome.operation](charge, outcome, refund)
-    if not has_moved and _is_recorded(charge, outcome):
+    if not has_moved and is_recorded(outcome, gateway=charge.gateway):
         charge.refresh_from_db()
         return
     if not has_moved and charge.status_now() in ChargeAttempt.UNSETTLED:
@@ -109,7 +116,7 @@ def _record_movement(charge: ChargeAttempt, outcome: Outcome, source: str, refun
     is_stated = not has_moved and _is_stated(charge, outcome)
     _keep(charge, outcome, source)
     if not has_moved and not is_stated:
-        _open_remedy(charge, outcome)
+        _contradict(charge, outcome)
 
 
 def _keep(charge: ChargeAttempt, outcome: Outcome, source: str) -> None:
@@ -132,12 +139,6 @@ def _post_to_suspense(charge: ChargeAttempt, outcome: Outcome) -> None:
         ledger.post_capture(charge, outcome, credit=LedgerPosting.Account.SUSPENSE)
     elif outcome.operation == Operation.REFUND:
         ledger.post_refund(charge, outcome, debit=LedgerPosting.Account.SUSPENSE)
-
-
-def _is_recorded(charge: ChargeAttempt, outcome: Outcome) -> bool:
-    return GatewayOutcome.objects.filter(
-        gateway=charge.gateway, operation=outcome.operation, transaction_id=outcome.transaction_id
-    ).exists()
 
 
 def _is_stated(charge: ChargeAttempt, outcome: Outcome) -> bool:
@@ -219,8 +220,8 @@ _MOVES = {
 }
 
 
-def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
-    """Undo at the gateway what our books have already closed: one saga for each thing it did.
+def _contradict(charge: ChargeAttempt, outcome: Outcome) -> None:
+    """Undo at the gateway what our books have already closed.
 
     A refund that nobody expects any more cannot be undone. Its money stays in suspense until a person sees to it.
     """
@@ -228,12 +229,16 @@ def _open_remedy(charge: ChargeAttempt, outcome: Outcome) -> None:
         return
     log.error("outcome_contradicts_charge", charge=charge.public_id, operation=outcome.operation)
     _post_to_suspense(charge, outcome)
-    if outcome.operation == Operation.REFUND:
-        return
+    if outcome.operation != Operation.REFUND:
+        open_remedy(charge, outcome, peer=charge.gateway)
+
+
+def open_remedy(charge: ChargeAttempt, outcome: Outcome, *, peer: str) -> None:
+    """Begin to undo what `peer` (a gateway or carrier) did too late: one saga for each thing it did."""
     remedy = SagaExecution(
         definition="remedy",
         version=1,
-        business_key=f"{charge.gateway}:{outcome.operation}:{outcome.transaction_id}",
+        business_key=f"{peer}:{outcome.operation}:{outcome.transaction_id}",
         order_id=charge.order_id,
         context={
             "charge": str(charge.pk),

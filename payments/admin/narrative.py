@@ -62,6 +62,9 @@ _FORWARD: Final[Mapping[str, Words]] = {
         "refund a stray capture of {amount} at {peer}",
         "No stray capture had to be refunded.",
     ),
+    "call_back_stray": Words(
+        "Called a stray parcel back{ids}.", "call a stray parcel back", "No stray parcel had to be called back."
+    ),
 }
 _BACK: Final[Mapping[str, Words]] = {
     "release_inventory": Words("Put the reserved items back.", "put the reserved items back"),

@@ -10,7 +10,7 @@ from payments.gateways.audit import recorded_calls
 from payments.gateways.base import Carrier, Found, PaymentGateway
 from payments.interventions.given import Asked
 from payments.interventions.standing import Standing
-from payments.sagas.operations import CarrierOperation
+from payments.sagas.shipping import CarrierOperation
 
 Question = Callable[[], Any]
 

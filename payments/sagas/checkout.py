@@ -12,16 +12,9 @@ from payments.errors import FraudBlockedError
 from payments.sagas import expiry, registry, verdicts
 from payments.sagas.context import may_be_edited
 from payments.sagas.definition import Foreign, Local, Refuse, Saga, Verdict
-from payments.sagas.operations import (
-    Authorization,
-    Capture,
-    RefundCharge,
-    ShipmentCancelling,
-    Shipping,
-    Void,
-    charge_of,
-)
+from payments.sagas.operations import Authorization, Capture, RefundCharge, Void, charge_of
 from payments.sagas.run import Run
+from payments.sagas.shipping import ShipmentCancelling, Shipping
 
 
 @dataclass(frozen=True)

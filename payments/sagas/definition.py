@@ -60,6 +60,8 @@ class ForeignOperation(ABC):
 
     name: ClassVar[str]
     operation: Operation
+    is_announced: ClassVar[bool] = True
+    """Whether the peer tells of it unasked too, by webhook: then an answer that nobody waits for may be forgotten."""
 
     @abstractmethod
     def peer(self, run: "Run") -> "PaymentGateway | Carrier":

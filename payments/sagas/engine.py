@@ -156,13 +156,15 @@ def _drop_stale(run: Run, started: Started, answer: Done | Refused) -> None:
     """An answer that came after the lease was lost.
 
     Whoever has the saga now will find it by looking the same key up. A saga that is over will not look: then what the
-    gateway did is a fact of its own, and contradicts the books as any late webhook would.
+    gateway did is a fact of its own, and contradicts the books as any late webhook would. A saga that has gone on to
+    something else will not look either: then the peer's webhook waits for its end, where the peer sends any.
     """
     log.error("stale_answer_dropped", step=started.step.name, key=started.step.key, answer=type(answer).__name__)
     try:
         with transaction.atomic():
             saga = SagaExecution.objects.select_for_update().get(pk=run.saga.pk)
-            if saga.state in SagaExecution.ACTIVE:
+            is_asked = saga.steps.filter(key=started.step.key, state=SagaStep.State.STARTED).exists()
+            if saga.state in SagaExecution.ACTIVE and (is_asked or started.operation.is_announced):
                 saga.wake()
             elif isinstance(answer, Done):
                 run.reload()

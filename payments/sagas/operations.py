@@ -1,4 +1,4 @@
-"""The calls a checkout makes to gateway and carrier, and how each is undone.
+"""The calls a checkout makes to its gateway, and how each is undone.
 
 Undoing follows the charge's present state, never the saga's memory: refund what is captured, void what could still be
 captured, nothing else.
@@ -10,7 +10,6 @@ from datetime import timedelta
 from django.db.models import F
 from django.db.models.functions import Now
 
-from orders import services as orders
 from orders.models import Order
 from payments.errors import (
     AuthenticationRequiredError,
@@ -21,11 +20,10 @@ from payments.errors import (
     PaymentError,
     RefundExceedsCapturedError,
     RefundRefusedError,
-    ShipmentRefusedError,
     UnexpectedOutcomeError,
 )
 from payments.gateways import registry as gateways
-from payments.gateways.base import Carrier, Operation, Outcome, PaymentGateway, Request, Result
+from payments.gateways.base import Operation, Outcome, PaymentGateway, Request, Result
 from payments.gateways.sandbox import decline
 from payments.models import ChargeAttempt, Refund
 from payments.outcomes import note_declined, note_unknown, record_outcome, record_unexpected
@@ -33,7 +31,7 @@ from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import Run
-from payments.sagas.verdicts import await_verdict_before_shipping, review_refused
+from payments.sagas.verdicts import review_refused
 
 CUSTOMER_PATIENCE = timedelta(minutes=30)
 """How long a customer may take to authenticate."""
@@ -55,7 +53,7 @@ class GatewayOperation(ForeignOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result == Result.PENDING:
-            return _wait(run, "gateway")
+            return wait(run, "gateway")
         if outcome.result != Result.SUCCEEDED:
             error = self.refusal()
             self.mark_refused(run, error)
@@ -85,7 +83,7 @@ def _recorded(charge: ChargeAttempt, outcome: Outcome, source: str, refund: Refu
     return None
 
 
-def _wait(run: Run, who: str) -> Verdict:
+def wait(run: Run, who: str) -> Verdict:
     """For a peer that says it is still at it; not for ever."""
     if run.is_overdue:
         return Refuse(UnexpectedOutcomeError(f"The {who} has not come to an end."))
@@ -284,69 +282,3 @@ def _refund_of_the_rest(run: Run, charge: ChargeAttempt) -> Refund | None:
 
 def refund_of(run: Run) -> Refund:
     return Refund.objects.get(saga=run.saga)
-
-
-class CarrierOperation(ForeignOperation):
-    operation: Operation
-
-    def peer(self, run: Run) -> Carrier:
-        return gateways.carrier()
-
-    def look_up(self, run: Run, request: Request) -> Outcome | None:
-        return self.peer(run).look_up(self.operation, request)
-
-
-class Shipping(CarrierOperation):
-    """Hand the parcel to the carrier, once it is paid for."""
-
-    name = "create_shipment"
-    operation = Operation.SHIP
-
-    def reason_to_stop(self, run: Run) -> Refuse | None:
-        if not run.order.is_paid:
-            return Refuse(OperationRefusedError("The order is not paid for."))
-        return reason_to_stop(run)
-
-    def prepare(self, run: Run) -> Request | Park | Refuse:
-        order = run.order
-        if stop := self.reason_to_stop(run) or await_verdict_before_shipping(run):
-            return stop
-        return Request(key="", order=order.public_id, address=order.shipping)
-
-    def execute(self, run: Run, request: Request) -> Outcome:
-        return self.peer(run).ship(request)
-
-    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
-        if outcome.result == Result.PENDING:
-            return _wait(run, "carrier")
-        if outcome.result != Result.SUCCEEDED:
-            return Refuse(ShipmentRefusedError())
-        orders.record_shipment(
-            run.order,
-            carrier=self.peer(run).name,
-            carrier_reference=outcome.reference,
-            tracking_number=outcome.tracking_number,
-        )
-        return None
-
-
-class ShipmentCancelling(CarrierOperation):
-    """Call the parcel back."""
-
-    name = "cancel_shipment"
-    operation = Operation.CANCEL_SHIPMENT
-
-    def prepare(self, run: Run) -> Request | None:
-        shipment = run.order.shipments.filter(status="shipped").first()
-        if shipment is None:
-            return None
-        return Request(key="", order=run.order.public_id, reference=shipment.carrier_reference)
-
-    def execute(self, run: Run, request: Request) -> Outcome:
-        return self.peer(run).cancel_shipment(request)
-
-    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
-        if outcome.result != Result.SUCCEEDED:
-            return Refuse(OperationRefusedError("The carrier does not call the parcel back."))
-        orders.record_shipment_cancelled(run.order, carrier=self.peer(run).name, carrier_reference=outcome.reference)
-        return None

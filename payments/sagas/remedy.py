@@ -1,4 +1,4 @@
-"""The remedy: undo at the gateway what it did after our books were closed."""
+"""The remedy: undo at the gateway, or carrier, what it did after our books were closed."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,15 @@ from payments.sagas import registry
 from payments.sagas.definition import Foreign, Saga, Verdict
 from payments.sagas.operations import GatewayOperation, Void, charge_of
 from payments.sagas.run import Run
+from payments.sagas.shipping import ShipmentCancelling
 
 
 @dataclass(frozen=True)
 class RemedyContext:
-    """What the gateway did: `operation` moved `amount`, in minor units, on its object `reference`."""
+    """What was done: `operation` moved `amount`, in minor units, on the peer's object `reference`.
+
+    `gateway` is the charge's, also where a parcel is called back.
+    """
 
     charge: str
     gateway: str
@@ -79,12 +83,21 @@ class RefundStray(_Stray):
         return self.peer(run).refund(request)
 
 
+class CallBackStray(ShipmentCancelling):
+    """A parcel that was handed over when nobody counted on it any more."""
+
+    name = "call_back_stray"
+
+    def prepare(self, run: Run) -> Request | None:
+        return super().prepare(run) if run.context["operation"] == Operation.SHIP else None
+
+
 REMEDY = registry.register(
     Saga(
         "remedy",
         version=1,
         context=RemedyContext,
-        steps=(Foreign(VoidStray()), Foreign(RefundStray())),
+        steps=(Foreign(VoidStray()), Foreign(RefundStray()), Foreign(CallBackStray())),
         is_remedy=True,
     )
 )

@@ -17,8 +17,8 @@ from orders.models import Order
 from payments.errors import UnexpectedOutcomeError, WebhookReplayError, WebhookSignatureError
 from payments.gateways import registry as gateways
 from payments.gateways.base import Operation, Outcome, Result
-from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaExecution, WebhookEvent
-from payments.outcomes import record_outcome, record_unexpected
+from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaExecution, SagaStep, WebhookEvent
+from payments.outcomes import is_recorded, record_outcome, record_unexpected
 from payments.redaction import redact
 
 log = structlog.get_logger(__name__)
@@ -29,6 +29,12 @@ MAX_ATTEMPTS = 12
 BACK_OFF_CAP = timedelta(hours=1)
 
 Status = WebhookEvent.Status
+
+_LATER = {
+    Status.WAITING_FOR_OBJECT: "Nothing here has this reference yet.",
+    Status.RECEIVED: "The saga is under way and asks about something else.",
+}
+"""Why an event is acted on once more."""
 
 
 def receive(gateway: str, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
@@ -64,8 +70,8 @@ def _apply(event: WebhookEvent) -> None:
         log.exception("webhook_failed", event_id=event.event_id)
         _try_later(event, Status.RECEIVED, error=type(error).__name__)
         return
-    if status == Status.WAITING_FOR_OBJECT:
-        _try_later(event, status, error="Nothing here has this reference yet.")
+    if status in _LATER:
+        _try_later(event, status, error=_LATER[status])
     else:
         _write(event, status=status, processed_at=Now(), error=event.error if status == Status.FAILED else "")
 
@@ -82,7 +88,7 @@ def _act(event: WebhookEvent) -> WebhookEvent.Status:
     saga = SagaExecution.objects.select_for_update().get(pk=saga.pk)
     if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, outcome):
         saga.wake()
-        return Status.PROCESSED
+        return Status.PROCESSED if _will_be_learnt(saga, outcome, gateway=event.gateway) else Status.RECEIVED
     return _record(event, saga, charge, outcome)
 
 
@@ -103,6 +109,17 @@ def _subject_of(gateway: str, outcome: Outcome) -> tuple[SagaExecution | None, C
 def _is_stray(charge: ChargeAttempt, outcome: Outcome) -> bool:
     """Money moved on an object of the gateway that is not the one this charge stands for."""
     return charge.gateway_reference not in ("", outcome.reference)
+
+
+def _will_be_learnt(saga: SagaExecution, outcome: Outcome, *, gateway: str) -> bool:
+    """Whether the woken saga has this fact, is about to ask for it, or has no use for it.
+
+    What it does not ask about any more (a capture that comes while it is being undone) would be lost with the event.
+    """
+    if outcome.result != Result.SUCCEEDED or is_recorded(outcome, gateway=gateway):
+        return True
+    begun = saga.steps.filter(state=SagaStep.State.STARTED)
+    return begun.filter(key=outcome.key).exists() if outcome.key else begun.exists()
 
 
 def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:

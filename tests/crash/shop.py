@@ -76,10 +76,13 @@ class Shop:
         operations = [e["operation"] for e in effective if e["order"] == order.public_id]
         return Counter(operation for operation in operations if operation != "look_up")
 
+    def violations(self) -> list[str]:
+        """What is wrong with anything that was ever bought here."""
+        return violations(World.of(self.sandbox, since=self._since, stock=self.stock, told=self.told))
+
     def assert_all_is_well(self) -> None:
         """Every invariant holds for everything that was ever bought here."""
-        world = World.of(self.sandbox, since=self._since, stock=self.stock, told=self.told)
-        wrong = violations(world)
+        wrong = self.violations()
         assert not wrong, "\n".join(wrong)
 
 
@@ -148,6 +151,17 @@ class Purchase:
             act.perform(self)
         self.finish()
         return taken_over
+
+    def stand_still(self, point: Point) -> int:
+        """Have the process of the first act stopped at `point`, and its lease lapse; return its process id."""
+        ending = self.way.acts[0].perform(self, die=point)
+        assert ending.stopped, f"nobody stopped {point}"
+        self.let_leases_lapse()
+        return ending.stopped
+
+    def go_on(self, stopped: int) -> Ending:
+        """Let the process that stood still go on with the checkout."""
+        return self.shop.note(self.key("checkout"), self.shop.processes.go_on(stopped))
 
     def end(self) -> dict[str, Any]:
         """How it ended, in words that are the same for every purchase that goes the same way unharmed."""

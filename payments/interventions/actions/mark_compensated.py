@@ -15,8 +15,9 @@ from payments.interventions.standing import Standing
 from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaIntervention, SagaStep
 from payments.outcomes import record_outcome, record_refund_elsewhere, record_unexpected
 from payments.sagas import steps
-from payments.sagas.operations import RefundCharge, ShipmentCancelling, Void, charge_of
-from payments.sagas.remedy import RefundStray, VoidStray
+from payments.sagas.operations import RefundCharge, Void, charge_of
+from payments.sagas.remedy import CallBackStray, RefundStray, VoidStray
+from payments.sagas.shipping import ShipmentCancelling
 
 LOOK_UP = GatewayOutcome.Source.LOOK_UP
 Status = ChargeAttempt.Status
@@ -192,5 +193,8 @@ _MARKS: Final[Mapping[str, _Mark]] = {
         "The parcel counts as back with us. Then the saga carries on with undoing the rest.",
         check=_check_nothing,
         book=_book_parcel,
+    ),
+    CallBackStray.name: _Mark(
+        "The stray parcel counts as back with us. Then the saga carries on.", check=_check_nothing, book=_book_parcel
     ),
 }

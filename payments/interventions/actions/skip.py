@@ -9,12 +9,14 @@ from payments.interventions.standing import Standing
 from payments.models import SagaIntervention, SagaStep
 from payments.sagas import steps
 from payments.sagas.definition import Park, Refuse
-from payments.sagas.operations import ShipmentCancelling, Shipping
+from payments.sagas.remedy import CallBackStray
+from payments.sagas.shipping import ShipmentCancelling, Shipping
 
 TOLD: Final[Mapping[str, str]] = {
     Shipping.name: "The parcel counts as handed over, though not by us. The order is completed.",
     ShipmentCancelling.name: "The parcel is not called back and counts as lost to us. The rest is undone; the order "
     "ends as cancelled, so that nobody ships it a second time.",
+    CallBackStray.name: "The stray parcel is not called back and counts as lost to us.",
 }
 """The steps that may be skipped. Taking money, or leaving it, is never among them."""
 
