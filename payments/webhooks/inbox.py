@@ -30,12 +30,6 @@ BACK_OFF_CAP = timedelta(hours=1)
 
 Status = WebhookEvent.Status
 
-_LATER = {
-    Status.WAITING_FOR_OBJECT: "Nothing here has this reference yet.",
-    Status.RECEIVED: "The saga is under way and asks about something else.",
-}
-"""Why an event is acted on once more."""
-
 
 def receive(gateway: str, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
     """Keep what the gateway signed, once. Raise UnknownGatewayError, WebhookSignatureError or WebhookReplayError."""
@@ -70,8 +64,10 @@ def _apply(event: WebhookEvent) -> None:
         log.exception("webhook_failed", event_id=event.event_id)
         _try_later(event, Status.RECEIVED, error=type(error).__name__)
         return
-    if status in _LATER:
-        _try_later(event, status, error=_LATER[status])
+    if status == Status.WAITING_FOR_OBJECT:
+        _try_later(event, status, error="Nothing here has this reference yet.")
+    elif status == Status.RECEIVED:
+        _try_later(event, status, error="The saga is under way and asks about something else.", is_final=False)
     else:
         _write(event, status=status, processed_at=Now(), error=event.error if status == Status.FAILED else "")
 
@@ -137,11 +133,12 @@ def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, out
     return Status.PROCESSED
 
 
-def _try_later(event: WebhookEvent, status: WebhookEvent.Status, *, error: str) -> None:
-    if event.attempts + 1 >= MAX_ATTEMPTS:
+def _try_later(event: WebhookEvent, status: WebhookEvent.Status, *, error: str, is_final: bool = True) -> None:
+    """After a growing pause; `is_final`: not for ever."""
+    if is_final and event.attempts + 1 >= MAX_ATTEMPTS:
         _write(event, status=Status.FAILED, error=error)
         return
-    pause = min(BACK_OFF_CAP, timedelta(seconds=2**event.attempts))
+    pause = min(BACK_OFF_CAP, timedelta(seconds=2 ** min(event.attempts, MAX_ATTEMPTS)))
     _write(event, status=status, error=error, next_attempt_at=Now() + pause)
 
 

@@ -208,6 +208,7 @@ def test_fraud_decisions_are_part_of_the_story_for_those_who_may_see_them(office
         (step("capture_payment", calls=[{"operation": "look_up"}]), "a look-up found it done"),
         (step("capture_payment", result={"amount_minor": 5, "currency": "???"}), "Captured 5 ??? in minor units"),
         (step("void_stray", outcome="not_needed"), "No stray authorization had to be voided."),
+        (step("call_back_stray"), "Called a stray parcel back"),
     ],
 )
 def test_a_step_has_a_sentence_whatever_became_of_it(made: SagaStep, words: str) -> None:
