@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Case, Count, IntegerField, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, Sum, Value, When
 from django.utils.translation import ngettext
 
 from config.dashboard.figures import Figure, listing, visible
@@ -14,6 +14,7 @@ from fraud.models import Decision
 from orders.admin.days import day_start
 from orders.admin.marks import in_words, money
 from orders.ids import first_id
+from orders.models import Order
 from payments.models import ChargeAttempt, LedgerPosting, Refund, SagaExecution
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ CHECKOUT: Final = "checkout"
 State, Status = SagaExecution.State, ChargeAttempt.Status
 SUCCEEDED: Final = frozenset({State.COMPLETED})
 FAILED: Final = frozenset({State.COMPENSATED, State.FAILED_COMPENSATION, State.RESOLVED})
+_DELIVERED: Final = Order.objects.filter(pk=OuterRef("order_id"), status=Order.Status.COMPLETED)
+_END: Final = Case(When(Q(state=State.RESOLVED) & Exists(_DELIVERED), then=Value(State.COMPLETED)), default=F("state"))
+"""What people have resolved counts by what its order has come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,9 @@ def checkouts(user: "User | AnonymousUser", days: Sequence[datetime]) -> list[Da
     ends = [When(pk__lt=first_id(end), then=Value(day)) for day, end in enumerate(days[1:])]
     in_days = rows.annotate(day=Case(*ends, default=Value(len(days) - 1), output_field=IntegerField()))
     counts: dict[int, Counter[str]] = defaultdict(Counter)
-    for day, state, count in in_days.order_by().values_list("day", "state").annotate(count=Count("pk")):
-        counts[day][state] = count
+    by_end = in_days.annotate(end=_END).order_by().values_list("day", "end")
+    for day, end, count in by_end.annotate(count=Count("pk")):
+        counts[day][end] = count
     return [_day(start, counts[day]) for day, start in enumerate(days)]
 
 

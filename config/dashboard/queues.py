@@ -9,7 +9,7 @@ from config.dashboard.figures import Figure, Tally, age, listing, span, tallies,
 from fraud.models import ReviewCase
 from orders.admin.marks import Tone
 from orders.models import Order
-from payments.models import Alert, SagaExecution, WebhookEvent
+from payments.models import Alert, SagaExecution, SagaIntervention, WebhookEvent
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -93,6 +93,16 @@ def orders(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
     ]
 
 
+def approvals(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
+    """What colleagues have asked for: nobody approves their own."""
+    if not user.has_perm("payments.approve_intervention") or not user.has_perm("payments.view_sagaintervention"):
+        return []
+    rows = visible(SagaIntervention.objects.awaiting(), user, "saga__order__client").exclude(requested_by=user.pk)
+    tally = tallies(rows, {"awaiting": Q()}, at="created_at")["awaiting"]
+    url = listing("payments_sagaintervention", state__exact=SagaIntervention.State.AWAITING_APPROVAL.value)
+    return [_figure("Awaiting your approval", tally, url, age(tally, now), "alarm")]
+
+
 def webhooks(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
     if not user.has_perm("payments.view_webhookevent"):
         return []
@@ -107,4 +117,4 @@ def _figure(label: str, tally: Tally, url: str, note: str, tone: Tone) -> Figure
     return Figure(label, f"{tally.count:,}", url, note or "nothing waits", tone if tally.count else "quiet")
 
 
-ALL = (alerts, reviews, sagas, orders, webhooks)
+ALL = (alerts, reviews, sagas, approvals, orders, webhooks)

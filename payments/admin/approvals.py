@@ -1,6 +1,6 @@
 """The interventions: what people did and want to do about sagas, and the page on which a second person decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -28,16 +28,21 @@ from payments.redaction import redact
 
 State = SagaIntervention.State
 
+Choice = Callable[..., SagaIntervention]
+
 DECIDE: Final = "payments_sagaintervention_decide"
+WITHDRAW: Final = "payments_sagaintervention_withdraw"
 TONES: Final[Mapping[str, Tone]] = {
     State.AWAITING_APPROVAL: "alarm",
     State.APPLIED: "good",
     State.REFUSED: "bad",
+    State.WITHDRAWN: "quiet",
     State.STALE: "quiet",
 }
 _DONE: Final[Mapping[str, str]] = {
     State.APPLIED: "Approved, and done.",
     State.REFUSED: "Refused: nothing was done.",
+    State.WITHDRAWN: "Withdrawn: nothing was done.",
     State.STALE: "The saga has moved on since this was asked for: nothing was done.",
 }
 
@@ -74,7 +79,8 @@ class SagaInterventionAdmin(Record):
 
     def get_urls(self) -> list[URLPattern]:
         decide = path("<str:object_id>/decide/", self.admin_site.admin_view(self.decide), name=DECIDE)
-        return [decide, *super().get_urls()]
+        withdraw = path("<str:object_id>/withdraw/", self.admin_site.admin_view(self.withdraw), name=WITHDRAW)
+        return [decide, withdraw, *super().get_urls()]
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         row: SagaIntervention = context["original"]
@@ -85,21 +91,37 @@ class SagaInterventionAdmin(Record):
 
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a second person's yes or no, then do what it means."""
+        row = self._row(request, object_id)
+        if not approvals.may_decide(row, person(request)):
+            raise PermissionDenied
+        choice = approvals.approve if request.POST.get("decision") == "approve" else approvals.refuse
+        return self._answer(request, row, choice, "decide.html")
+
+    def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask whoever asked for it why not any more, then take it back."""
+        row = self._row(request, object_id)
+        if row.requested_by_id != person(request).pk:
+            raise PermissionDenied
+        return self._answer(request, row, approvals.withdraw, "withdraw.html")
+
+    def _row(self, request: HttpRequest, object_id: str) -> SagaIntervention:
         row: SagaIntervention | None = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        if not approvals.may_decide(row, person(request)):
-            raise PermissionDenied
+        return row
+
+    def _answer(self, request: HttpRequest, row: SagaIntervention, choice: Choice, page: str) -> HttpResponse:
         form = NoteForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            done = self._decide(request, row, form)
+            done = self._decide(request, row, choice, form)
             if done is not None:
                 return done
-        return self._ask(request, row, form)
+        return self._ask(request, row, form, page)
 
-    def _decide(self, request: HttpRequest, row: SagaIntervention, form: NoteForm) -> HttpResponse | None:
+    def _decide(
+        self, request: HttpRequest, row: SagaIntervention, choice: Choice, form: NoteForm
+    ) -> HttpResponse | None:
         """Where it leads, or None when it cannot be decided so."""
-        choice = approvals.approve if request.POST.get("decision") == "approve" else approvals.refuse
         try:
             row = choice(row, by=person(request), note=form.cleaned_data["note"])
         except DomainError as error:
@@ -109,7 +131,7 @@ class SagaInterventionAdmin(Record):
         self.message_user(request, _DONE[row.state], level)
         return HttpResponseRedirect(page_url(row.saga))
 
-    def _ask(self, request: HttpRequest, row: SagaIntervention, form: NoteForm) -> HttpResponse:
+    def _ask(self, request: HttpRequest, row: SagaIntervention, form: NoteForm, page: str) -> HttpResponse:
         action, standing = ACTIONS[row.action], read(row.saga_id)
         is_stale = row.state != State.AWAITING_APPROVAL or standing is None or standing.saga.epoch != row.epoch
         context = {
@@ -126,7 +148,7 @@ class SagaInterventionAdmin(Record):
             "form": form,
         }
         status = 400 if form.errors else 200
-        return TemplateResponse(request, "admin/payments/sagaintervention/decide.html", context, status=status)
+        return TemplateResponse(request, f"admin/payments/sagaintervention/{page}", context, status=status)
 
     @admin.display(description="Action")
     def what(self, row: SagaIntervention) -> str:

@@ -181,6 +181,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "forced_to_fail": "Was forced to have failed: {reason}",
     "intervention_requested": "Somebody wants to {action}; a second person has to approve: {reason}",
     "intervention_refused": "A second person refused to {action}: {reason}",
+    "intervention_withdrawn": "Whoever wanted to {action} does not want it any more: {reason}",
     "intervention_stale": "It was too late to {action}, the saga had moved on: {reason}",
     "crashed": "The worker that carried it on failed ({reason}); another takes over.",
 }

@@ -27,7 +27,8 @@ Row = TypeVar("Row", bound=models.Model)
 
 MOST: Final = 20
 """Rows of one kind that are told, the newest: an order may be checked out a thousand times."""
-LOGGED: Final[tuple[type[models.Model], ...]] = (ChargeAttempt, SagaExecution, ReviewCase)
+LOGGED: Final[tuple[type[models.Model], ...]] = (ChargeAttempt, ReviewCase)
+"""Beside the order. What people did to a saga is in its own history already."""
 
 
 def of(order: Order, *, reader: "User | AnonymousUser") -> list[Entry]:

@@ -132,6 +132,25 @@ class Refuse(APIView):
         return _once(request, refuse)
 
 
+class Withdraw(APIView):
+    """Take back what the caller has asked for: nothing is done."""
+
+    required_permissions: ClassVar[Permissions] = {"POST": "payments.view_sagaexecution"}
+    refusals: ClassVar[Refusals] = REFUSALS
+
+    @extend_schema(request=DecisionInput, responses={200: InterventionSerializer})
+    def post(self, request: Request, intervention_id: str) -> HttpResponse:
+        note = _validated(DecisionInput, request)["note"]
+        row = find(_visible(request), intervention_id)
+
+        def withdraw(idempotency: Idempotency) -> HttpResponse:
+            with idempotency.first_commit() as first_use:
+                withdrawn = approvals.withdraw(row, by=client_of(request), note=note)
+                return first_use.freeze(200, _body(withdrawn), headers={"Content-Type": JSON})
+
+        return _once(request, withdraw)
+
+
 class InterventionFilter(django_filters.FilterSet):
     saga = IdFilter(SagaExecution, "saga_id")
     state = django_filters.ChoiceFilter(choices=SagaIntervention.State.choices)

@@ -18,4 +18,7 @@ urlpatterns = [
     path("interventions/<str:intervention_id>", interventions.InterventionDetail.as_view(), name="intervention"),
     path("interventions/<str:intervention_id>/approve", interventions.Approve.as_view(), name="approve-intervention"),
     path("interventions/<str:intervention_id>/refuse", interventions.Refuse.as_view(), name="refuse-intervention"),
+    path(
+        "interventions/<str:intervention_id>/withdraw", interventions.Withdraw.as_view(), name="withdraw-intervention"
+    ),
 ]

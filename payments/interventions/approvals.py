@@ -72,6 +72,22 @@ def refuse(row: SagaIntervention, *, by: "User", note: str) -> SagaIntervention:
         return _decide(row, State.REFUSED, by, note)
 
 
+def withdraw(row: SagaIntervention, *, by: "User", note: str) -> SagaIntervention:
+    """Take back what `by` has asked for; the caller may bring the transaction.
+
+    Raise PermissionDenied when somebody else has asked for it; InterventionNotPossibleError when it is decided already.
+    """
+    if row.requested_by_id != by.pk:
+        raise PermissionDenied
+    note = _require_note(note)
+    with transaction.atomic():
+        read(row.saga_id, for_update=True)
+        if not row.decide(State.WITHDRAWN, by=None, note=note):
+            raise _decided_already(row)
+        applying.note(row, "intervention_withdrawn", by=by, reason=note)
+        return row
+
+
 def may_decide(row: SagaIntervention, by: "User") -> bool:
     """Whether this person may be the second one."""
     return row.requested_by_id != by.pk and by.has_perms([APPROVE, ACTIONS[row.action].permission])
@@ -82,9 +98,17 @@ def _require_decider(row: SagaIntervention, by: "User", note: str) -> str:
         raise PermissionDenied
     if row.requested_by_id == by.pk:
         raise InterventionNotPossibleError("Whoever asked for it cannot decide about it: a second person has to.")
+    return _require_note(note)
+
+
+def _require_note(note: str) -> str:
     if not note.strip():
         raise InterventionNotPossibleError("A note is needed: why yes, or why not.")
     return str(redact(note.strip()))
+
+
+def _decided_already(row: SagaIntervention) -> InterventionNotPossibleError:
+    return InterventionNotPossibleError(f"This was decided already: {row.state.replace('_', ' ')}.")
 
 
 def _why_stale(row: SagaIntervention, standing: Standing) -> str:
@@ -95,7 +119,7 @@ def _why_stale(row: SagaIntervention, standing: Standing) -> str:
 
 def _decide(row: SagaIntervention, state: SagaIntervention.State, by: "User", note: str) -> SagaIntervention:
     if not row.decide(state, by=by, note=note):
-        raise InterventionNotPossibleError(f"This was decided already: {row.state.replace('_', ' ')}.")
+        raise _decided_already(row)
     if state != State.APPLIED:
         applying.note(row, f"intervention_{state.value}", by=by, reason=note)
     return row

@@ -45,6 +45,7 @@ class SagaIntervention(TypedModel):
         AWAITING_APPROVAL = "awaiting_approval"
         APPLIED = "applied"
         REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
         STALE = "stale"
 
     FORCED = (Action.SKIP, Action.MARK_COMPENSATED, Action.FORCE_COMPLETE, Action.FORCE_FAIL)

@@ -80,14 +80,19 @@ def waiting_saga(api: Api) -> str:
     return SagaExecution.objects.get(order=order, epoch=1).public_id
 
 
-def awaiting_intervention(api: Api) -> str:
+def awaiting_intervention(api: Api, *, by: User | None = None) -> str:
     """What a colleague wants to do about a large amount."""
     order = api.order(unit_amount_minor=600_00)
     assert api.checkout(order, "tok_avs_partial").status_code == 202
     saga = SagaExecution.objects.get(order=order)
-    row = requests.request(saga, action="compensate", by=everything(), reason="a", epoch=saga.epoch)
+    row = requests.request(saga, action="compensate", by=by or everything(), reason="a", epoch=saga.epoch)
     assert row.state == "awaiting_approval"
     return row.public_id
+
+
+def own_request(api: Api) -> str:
+    """What the client wants to do."""
+    return awaiting_intervention(api, by=api.user)
 
 
 OBJECTS: Final[Mapping[str, Maker]] = {
@@ -136,6 +141,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "saga-interventions": Call(lambda: _pause("a"), lambda: _pause("b"), {"saga_id": waiting_saga}),
     "approve-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}),
     "refuse-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}),
+    "withdraw-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}, {"intervention_id": own_request}),
     "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
     "evaluate": Call(facts),
     "webhooks": Call(dict),

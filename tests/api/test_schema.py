@@ -55,6 +55,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
     for _ in range(EACH):
         api.order()
         calls.awaiting_intervention(api)
+        calls.own_request(api)
     lists = {
         "order_id": api.get("orders", status="open", page_size="100"),
         "charge_id": api.get("charges", status="captured"),

@@ -12,6 +12,7 @@ from payments.models import ChargeAttempt, SagaExecution, WebhookEvent
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_order
 from tests.payments.builders import Api, advance, charge_of, run_checkout
+from tests.payments.interventions.builders import ask_for, failed_refund
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -79,8 +80,8 @@ def test_a_review_and_who_decided_it_are_told(office: Office, sandbox: Sandbox) 
 
 
 def test_what_people_did_is_told_to_those_who_may_see_what_they_did_it_to(office: Office, sandbox: Sandbox) -> None:
-    saga = run_checkout()
-    for row, message in ((saga.order, "Asked by phone."), (saga, "Tried again.")):
+    saga = run_checkout(make_order(), "tok_avs_partial")
+    for row, message in ((saga.order, "Asked by phone."), (saga.order.reviews.get(), "Looked at it twice.")):
         LogEntry.objects.create(
             user=office.user,
             content_type=ContentType.objects.get_for_model(row),
@@ -93,9 +94,16 @@ def test_what_people_did_is_told_to_those_who_may_see_what_they_did_it_to(office
     html, of_finance = page(office, saga.order), page(Office(groups=("Finance",)), saga.order)
 
     assert "Asked by phone." in html
-    assert "Tried again." in html
+    assert "Looked at it twice." in html
     assert "Asked by phone." in of_finance
-    assert "Tried again." not in of_finance
+    assert "Looked at it twice." not in of_finance
+
+
+def test_what_people_did_to_a_saga_is_told_once(office: Office, sandbox: Sandbox) -> None:
+    saga = failed_refund()
+    ask_for(saga, "look_up", reason="Has the bank called?")
+
+    assert page(office, saga.order).count("Has the bank called?") == 1
 
 
 def test_who_may_see_orders_alone_is_told_that_it_was_placed(sandbox: Sandbox) -> None:

@@ -103,6 +103,24 @@ def test_refused_it_is_not_done_and_another_may_be_asked_for(saga: SagaExecution
     assert ask_for(saga, "mark_compensated", evidence="bank-2").state == "awaiting_approval"
 
 
+def test_whoever_asked_takes_it_back_and_another_may_be_asked_for(saga: SagaExecution, row: SagaIntervention) -> None:
+    before, first = everything(saga), row.requested_by
+
+    for note in ("", " "):
+        with pytest.raises(InterventionNotPossibleError, match="note is needed"):
+            approvals.withdraw(row, by=first, note=note)
+    with pytest.raises(PermissionDenied):
+        approvals.withdraw(row, by=make_operator(), note="Not mine.")
+    withdrawn = approvals.withdraw(row, by=first, note="The wrong transfer.")
+
+    assert (withdrawn.state, withdrawn.decided_by, everything(saga)) == ("withdrawn", None, before)
+    event = SagaEvent.objects.get(saga=saga, kind="intervention_withdrawn")
+    assert (event.actor, event.reason) == (first.username, "The wrong transfer.")
+    with pytest.raises(InterventionNotPossibleError, match="decided already: withdrawn"):
+        approvals.approve(row, by=make_operator(), note="Agreed.")
+    assert ask_for(saga, "mark_compensated", evidence="bank-2").state == "awaiting_approval"
+
+
 def test_a_saga_that_has_moved_on_makes_it_stale(saga: SagaExecution, row: SagaIntervention) -> None:
     SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1)
     before = everything(saga)
