@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def awaiting(office: Office) -> int:
     """What the first page says of the requests that this person may decide about."""
-    found = re.search(r"(\d+)\s+Awaiting your approval", read(office.page("index")))
+    found = re.search(r"Awaiting your approval\s*(\d+)", read(office.page("index")))
     return int(found[1]) if found else 0
 
 
