@@ -133,7 +133,9 @@ class SagaInterventionAdmin(Record):
 
     def _ask(self, request: HttpRequest, row: SagaIntervention, form: NoteForm, page: str) -> HttpResponse:
         action, standing = ACTIONS[row.action], read(row.saga_id)
-        is_stale = row.state != State.AWAITING_APPROVAL or standing is None or standing.saga.epoch != row.epoch
+        is_stale = (
+            row.state != State.AWAITING_APPROVAL or standing is None or not standing.saga.is_as_seen_at(row.epoch)
+        )
         context = {
             **self.admin_site.each_context(request),
             "title": f"{action.title}: {row.saga}",

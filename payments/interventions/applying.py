@@ -22,16 +22,16 @@ OVERTAKEN = "Something else was done to the saga meanwhile."
 def apply(row: SagaIntervention, standing: Standing, given: Given, asked: Asked, *, rests_on_word: bool) -> None:
     """Apply an intervention whose row is written already. The caller brings the transaction, and holds the saga.
 
-    Raise StaleSagaError when the saga is no longer at the epoch that was seen.
+    Raise StaleSagaError when the saga is no longer at the epoch of `standing`.
     """
     action, act = ACTIONS[row.action], Act(standing, row, given, asked)
     if action.only_looks:
         _look(action, act)
         return
-    if not leases.take_over(standing.saga.pk, epoch=row.epoch):
-        raise StaleSagaError
     run = standing.run
-    run.epoch = run.saga.epoch = row.epoch + 1
+    if not leases.take_over(run.saga.pk, epoch=run.saga.epoch):
+        raise StaleSagaError
+    run.epoch = run.saga.epoch = run.saga.epoch + 1
     if rests_on_word:
         SagaExecution.objects.filter(pk=run.saga.pk).update(has_persons_word=True)
         run.saga.has_persons_word = True

@@ -10,7 +10,7 @@ from payments.errors import InterventionNotPossibleError
 from payments.interventions import applying
 from payments.interventions.actions import ACTIONS
 from payments.interventions.given import NOTHING_ASKED, Asked, Given
-from payments.interventions.offers import why_not
+from payments.interventions.offers import AT_WORK, why_not
 from payments.interventions.standing import Standing, read
 from payments.models import SagaIntervention
 from payments.redaction import redact
@@ -55,6 +55,8 @@ def carry_out(approval: Approval) -> SagaIntervention:
     """Apply the intervention, or find it stale. The caller brings the transaction."""
     standing = read(approval.row.saga_id, for_update=True)
     row = SagaIntervention.objects.select_for_update().get(pk=approval.row.pk)
+    if standing is not None and standing.is_leased and standing.saga.is_as_seen_at(row.epoch):
+        raise InterventionNotPossibleError(AT_WORK)
     if standing is None or _why_stale(row, standing):
         return _decide(row, State.STALE, approval.by, approval.note)
     given = Given(**row.arguments)
@@ -112,7 +114,7 @@ def _decided_already(row: SagaIntervention) -> InterventionNotPossibleError:
 
 
 def _why_stale(row: SagaIntervention, standing: Standing) -> str:
-    if standing.saga.epoch != row.epoch:
+    if not standing.saga.is_as_seen_at(row.epoch):
         return applying.OVERTAKEN
     return why_not(ACTIONS[row.action], standing)
 

@@ -105,7 +105,7 @@ def _require_fit(action: Action, given: Given) -> None:
 def _possible(action: Action, standing: Standing | None, *, epoch: int) -> Standing:
     if standing is None:
         raise InterventionNotPossibleError(UNKNOWN_DEFINITION)
-    if standing.saga.epoch != epoch:
+    if not standing.saga.is_as_seen_at(epoch):
         raise StaleSagaError(saga=standing.saga.public_id)
     if reason := why_not(action, standing):
         raise InterventionNotPossibleError(reason)
@@ -117,6 +117,6 @@ def _make_room(standing: Standing, *, by: "User") -> None:
     other = standing.awaiting
     if other is None:
         return
-    if other.epoch == standing.saga.epoch:
+    if standing.saga.is_as_seen_at(other.epoch):
         raise InterventionNotPossibleError(f"{other.requested_by} has asked for something that awaits approval.")
     applying.make_stale(other, by=by)

@@ -82,6 +82,11 @@ class SagaExecution(TypedModel):
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     epoch = models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fence against stale workers.")
+    moved_epoch = models.PositiveIntegerField(
+        db_default=0,
+        default=0,
+        help_text="The epoch at which anything came of it last: whoever has seen it since sees it as it is.",
+    )
     recoveries = models.PositiveIntegerField(default=0, help_text="How often a worker died on it.")
     is_paused = models.BooleanField(default=False)
     has_persons_word = models.BooleanField(
@@ -125,6 +130,10 @@ class SagaExecution(TypedModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+    def is_as_seen_at(self, epoch: int) -> bool:
+        """Whether it still stands as at `epoch`. A worker that only asks once more claims it, and moves nothing."""
+        return self.moved_epoch <= epoch <= self.epoch
 
     @property
     def is_final(self) -> bool:

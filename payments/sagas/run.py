@@ -56,6 +56,7 @@ class Run:
         self.answer: HttpResponse | None = None  # what a client was told for good, once that is known
         self._steps: dict[UUID, SagaStep] = {}
         self._events: list[SagaEvent] = []
+        self._standing = self._stands()
 
     @property
     def now(self) -> datetime:
@@ -127,6 +128,11 @@ class Run:
 
     def _is_past_deadline(self) -> bool:
         return self.saga.deadline_at is not None and self.saga.deadline_at < self.now
+
+    def _stands(self) -> tuple[str, int, str]:
+        """Where the saga stands, between one claim and the next, for whoever looks at it."""
+        saga = self.saga
+        return saga.direction, saga.cursor, saga.waiting_for
 
     def fence(self) -> None:
         """Lock the saga and its order, or raise LeaseLostError: the first thing in every transaction."""
@@ -213,9 +219,12 @@ class Run:
         if self._events:
             SagaEvent.objects.bulk_create(self._events)
         saga.cursor = min(max(self.position, 0), len(self.definition.steps))
+        if self._events or self._stands() != self._standing or saga.state not in SagaExecution.ACTIVE:
+            saga.moved_epoch = self.epoch
         self._update(
             state=saga.state, direction=saga.direction, cursor=saga.cursor, context=saga.context, failure=saga.failure,
             recoveries=saga.recoveries, deadline_at=saga.deadline_at, waiting_for=saga.waiting_for,
+            moved_epoch=saga.moved_epoch,
             finished_at=self.now if saga.is_final else None, updated_at=self.now, **lease,
         )  # fmt: skip
         self._steps.clear()

@@ -73,7 +73,7 @@ class TestInBulk:
         over, moved = run_checkout(), failed_refund()
         page = self.tick(operator, "retry", [*failed, over, moved])
         assert all(saga.public_id in page for saga in (*failed, over, moved))
-        SagaExecution.objects.filter(pk=moved.pk).update(epoch=moved.epoch + 1)
+        SagaExecution.objects.filter(pk=moved.pk).update(epoch=moved.epoch + 1, moved_epoch=moved.epoch + 1)
 
         told = self.do(operator, "retry", page)
 

@@ -124,7 +124,7 @@ class TestTheSecondPerson:
         assert second.get(DECIDE, "int_01h455vb4pex5vsknk084sn02q").status_code == 404
 
     def test_who_comes_too_late_is_told(self, second: Office, failed: SagaExecution, row: SagaIntervention) -> None:
-        SagaExecution.objects.filter(pk=failed.pk).update(epoch=failed.epoch + 1)
+        SagaExecution.objects.filter(pk=failed.pk).update(epoch=failed.epoch + 1, moved_epoch=failed.epoch + 1)
         assert "approving it does nothing any more" in second.page(DECIDE, row.public_id)
 
         answer = second.post(DECIDE, row.public_id, note="Agreed.", decision="approve")

@@ -216,7 +216,7 @@ class TestTheSecondPerson:
         assert everything(saga) == before
 
     def test_who_comes_too_late_finds_it_stale(self, second: Api, saga: SagaExecution, row: dict[str, Any]) -> None:
-        SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1)
+        SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1, moved_epoch=saga.epoch + 1)
 
         answer = self.decide(second, row)
 

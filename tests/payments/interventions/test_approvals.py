@@ -122,7 +122,7 @@ def test_whoever_asked_takes_it_back_and_another_may_be_asked_for(saga: SagaExec
 
 
 def test_a_saga_that_has_moved_on_makes_it_stale(saga: SagaExecution, row: SagaIntervention) -> None:
-    SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1)
+    SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1, moved_epoch=saga.epoch + 1)
     before = everything(saga)
 
     assert approvals.approve(row, by=make_operator(), note="Agreed.").state == "stale"

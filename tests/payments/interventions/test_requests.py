@@ -21,7 +21,7 @@ from payments.models import SagaEvent, SagaExecution, SagaIntervention
 from payments.sagas import engine, leases
 from tests.config.builders import make_user
 from tests.orders.builders import make_client, make_order
-from tests.payments.builders import WORKER, advance, begin_checkout, make_due, run_checkout
+from tests.payments.builders import WORKER, advance, begin_checkout, exchange, make_due, run_checkout
 from tests.payments.interventions.builders import (
     REASON,
     approve,
@@ -183,7 +183,7 @@ class TestLargeAmounts:
     def test_what_waits_is_stale_once_the_saga_has_moved_on(self, sandbox: Sandbox) -> None:
         saga = large_failure()
         first = ask_for(saga, "retry")
-        SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1)
+        SagaExecution.objects.filter(pk=saga.pk).update(epoch=saga.epoch + 1, moved_epoch=saga.epoch + 1)
 
         second = ask_for(saga, "mark_compensated", evidence="bank-1")
 
@@ -304,3 +304,69 @@ def test_what_is_set_going_with_a_delay_begins_later(sandbox: Sandbox) -> None:
     assert leases.claim_next(owner=WORKER) is None
     make_due(saga)
     assert advance(saga).state == "failed_compensation"
+
+
+@pytest.mark.django_db
+class TestASagaThatIsOnlyAskedAbout:
+    """Every few seconds a worker asks once more what became of it, and goes away with nothing new."""
+
+    @pytest.fixture
+    def waiting(self, sandbox: Sandbox) -> SagaExecution:
+        saga = exchange(begin_checkout(make_order(), "tok_3ds"))
+        assert saga.waiting_for == "customer_action"
+        return saga
+
+    def test_is_paused_as_it_was_seen(self, waiting: SagaExecution) -> None:
+        seen = waiting.epoch
+        asked_again(waiting)
+
+        row = ask_for(waiting, "pause", epoch=seen)
+
+        assert (row.state, waiting.is_paused, waiting.epoch > seen + 1) == ("applied", True, True)
+
+    def test_is_undone_as_two_people_saw_it(self, waiting: SagaExecution, settings: Settings) -> None:
+        settings.SECOND_PERSON_AMOUNT = 1
+        row = ask_for(waiting, "compensate")
+        asked_again(waiting)
+
+        assert approve(row).state == "applied"
+        assert advance(waiting).state == "compensated"
+
+    def test_gets_one_of_two_actions_of_those_who_saw_it_at_different_times(self, waiting: SagaExecution) -> None:
+        seen = waiting.epoch
+        later = asked_again(waiting).epoch
+        ask_for(waiting, "pause", epoch=seen)
+
+        with pytest.raises(StaleSagaError):
+            ask_for(waiting, "compensate", epoch=later)
+
+    def test_that_has_come_to_something_meanwhile_is_not_as_it_was_seen(
+        self, waiting: SagaExecution, sandbox: Sandbox
+    ) -> None:
+        seen = waiting.epoch
+        SagaExecution.objects.filter(pk=waiting.pk).update(deadline_at=Now() - timedelta(hours=1))
+        assert advance(waiting).state == "compensated"
+
+        with pytest.raises((StaleSagaError, InterventionNotPossibleError)):
+            ask_for(waiting, "pause", epoch=seen)
+
+    def test_cannot_be_approved_while_a_worker_is_at_it_and_waits_on(
+        self, waiting: SagaExecution, settings: Settings
+    ) -> None:
+        settings.SECOND_PERSON_AMOUNT = 1
+        row = ask_for(waiting, "compensate")
+        make_due(waiting)
+        assert leases.claim(waiting.pk, owner=WORKER)
+
+        with pytest.raises(InterventionNotPossibleError, match="worker is at it"):
+            approve(row)
+
+        row.refresh_from_db()
+        assert row.state == "awaiting_approval"
+
+
+def asked_again(saga: SagaExecution) -> SagaExecution:
+    before = saga.epoch
+    saga = advance(saga)
+    assert (saga.state, saga.epoch) == ("waiting", before + 1)
+    return saga
