@@ -10,6 +10,7 @@ from fraud.models import ReviewCase
 from fraud.services import close_case
 from orders.models import Order
 from payments.interventions import approvals, offers, requests
+from payments.interventions.actions import ACTIONS
 from payments.interventions.standing import read
 from payments.models import ChargeAttempt, LedgerPosting, SagaExecution, SagaIntervention, SagaStep
 from payments.sagas.refund import open_refund
@@ -51,6 +52,13 @@ def force(saga: SagaExecution, action: str, **given: Any) -> SagaIntervention:
 def possible(saga: SagaExecution, by: User | None = None) -> set[str]:
     """What somebody may do now, who may do everything."""
     return {offer.name for offer in offers.possible(read(saga.pk), (by or make_operator()).has_perm)}
+
+
+def told_of(saga: SagaExecution, action: str) -> str:
+    """What somebody is told that the action will do."""
+    standing = read(saga.pk)
+    assert standing is not None
+    return ACTIONS[action].told(standing)
 
 
 def everything(saga: SagaExecution) -> dict[str, Any]:

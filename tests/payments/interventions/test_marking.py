@@ -26,6 +26,7 @@ from tests.payments.interventions.builders import (
     stopped_refund,
     stopped_unknown,
     suspense,
+    told_of,
     unreachable_refund,
 )
 from tests.payments.sagas.evidence import effective
@@ -296,6 +297,7 @@ class TestAnAuthorization:
         saga = run_checkout()
         charge = charge_of(saga)
         assert (saga.state, suspense(charge)) == ("needs_attention", 24_99)
+        assert "the 24.99 USD that the gateway has taken" in told_of(saga, "compensate")
         ask_for(saga, "compensate")
         saga = advance(saga)
         assert saga.state == "failed_compensation"
