@@ -56,3 +56,11 @@ class Money:
     def _require_same_currency(self, other: Self) -> None:
         if other.currency != self.currency:
             raise ValueError(f"{self.currency} and {other.currency} cannot be added up")
+
+
+def in_words(amount_minor: int, currency: str) -> str:
+    """As people write it; an amount in no currency of ours is told as it was reported."""
+    try:
+        return str(Money(amount_minor, currency))
+    except ValueError:
+        return f"{amount_minor} {currency or 'of no currency'} in minor units"

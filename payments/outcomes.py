@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from orders.errors import InvalidTransition
 from orders.models import Order
+from orders.money import in_words
 from payments import ledger
 from payments.errors import UnexpectedOutcomeError
 from payments.gateways.base import Operation, Outcome, Result
@@ -100,8 +101,8 @@ def _require_as_asked(charge: ChargeAttempt, outcome: Outcome, refund: Refund | 
     asked = refund.amount_minor if refund else charge.amount_minor
     if (outcome.amount_minor, outcome.currency) != (asked, charge.currency):
         raise UnexpectedOutcomeError(
-            f"Asked to {outcome.operation} {asked} {charge.currency}, "
-            f"the gateway reports {outcome.amount_minor} {outcome.currency}.",
+            f"Asked to {outcome.operation} {in_words(asked, charge.currency)}, "
+            f"the gateway reports {in_words(outcome.amount_minor, outcome.currency)}.",
             charge=charge.public_id,
         )
 

@@ -11,7 +11,7 @@ from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from orders.money import Money
+from orders.money import in_words as money_in_words
 
 NOTHING: Final = "–"  # noqa: RUF001  A dash between two figures would mislead; alone it is what people expect.
 
@@ -52,11 +52,8 @@ def link(row: models.Model | None) -> SafeString | str:
 
 
 def money(amount_minor: int, currency: str) -> str:
-    """As people write it; an amount in no currency of ours is shown as it was reported."""
-    try:
-        return str(Money(amount_minor, currency))
-    except ValueError:
-        return f"{amount_minor} {currency} in minor units" if currency else NOTHING
+    """As people write it."""
+    return money_in_words(amount_minor, currency) if currency else NOTHING
 
 
 def moment(at: datetime | None) -> str:

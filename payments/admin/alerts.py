@@ -21,23 +21,17 @@ from orders.admin.pages import Record, Table, section
 from orders.errors import InvalidTransition
 from orders.ids import TypedModel, parse_id
 from orders.models import Order
-from payments.alerts import kinds, services
+from payments.alerts import channels, kinds, services
 from payments.models import Alert, AlertNotice
 
 CHANGE: Final = "payments.change_alert"
 HOURS: Final = (1, 4, 24)
-LATER: Final = frozenset(
-    {
-        "closed_at",
-        "notified_at",
-        "last_error",
-        "acknowledged_by",
-        "acknowledged_at",
-        "snoozed_by",
-        "snoozed_until",
-        "note",
-    }
-)
+LATER: Final[Mapping[str, str]] = {
+    **{name: name for name in ("closed_at", "notified_at", "last_error", "acknowledged_at", "snoozed_until", "note")},
+    "knower": "acknowledged_by_id",
+    "snoozer": "snoozed_by_id",
+}
+"""What may not have come about yet, by the column that says so."""
 NOTICE_TONES: Final[Mapping[str, Tone]] = {
     AlertNotice.State.PENDING: "busy",
     AlertNotice.State.SENT: "good",
@@ -50,7 +44,7 @@ class Acknowledgement(forms.Form):
     note = forms.CharField(label="Note", max_length=500, required=False)
 
 
-class Snooze(forms.Form):
+class Snooze(Acknowledgement):
     hours = forms.TypedChoiceField(choices=[(str(hours), f"{hours} h") for hours in HOURS], coerce=int)
 
 
@@ -59,8 +53,8 @@ def _acknowledge(alert: Alert, by: Any, *, note: str) -> str:
     return "Acknowledged: nobody is told of it again until it is over."
 
 
-def _snooze(alert: Alert, by: Any, *, hours: int) -> str:
-    services.snooze(alert, by=by, hours=hours)
+def _snooze(alert: Alert, by: Any, *, hours: int, note: str) -> str:
+    services.snooze(alert, by=by, hours=hours, note=note)
     return f"Snoozed: nobody is told of it for {hours} h."
 
 
@@ -134,7 +128,7 @@ class AlertAdmin(Record):
         section(
             "Alert", "title subject_link order_link opened_at last_seen_at closed_at times_told notified_at last_error"
         ),
-        section("Who knows of it", "acknowledged_by acknowledged_at snoozed_by snoozed_until note"),
+        section("Who knows of it", "knower acknowledged_at snoozer snoozed_until note"),
     ]
     inlines = (Notices,)
     change_form_template = "admin/payments/alert/change_form.html"
@@ -150,7 +144,7 @@ class AlertAdmin(Record):
     def get_fieldsets(self, request: HttpRequest, obj: Alert | None = None) -> Any:
         """What has not come about is not told."""
         sections = [
-            (title, [name for name in options["fields"] if name not in LATER or getattr(obj, name, None)])
+            (title, [name for name in options["fields"] if getattr(obj, LATER.get(name, "pk"), None)])
             for title, options in super().get_fieldsets(request, obj)
         ]
         return [(title, {"fields": names}) for title, names in sections if names]
@@ -205,10 +199,20 @@ class AlertAdmin(Record):
 
     @admin.display(description="Told")
     def times_told(self, alert: Alert) -> SafeString | str:
+        if not alert.notifications and not channels.configured():
+            return "nobody: no address is set up"
         times = {0: "not yet", 1: "once"}.get(alert.notifications, f"{alert.notifications} times")
         return _by(badge("not delivered", "bad"), times) if alert.last_error else times
 
-    @admin.display(description="About")
+    @admin.display(description="Acknowledged by")
+    def knower(self, alert: Alert) -> str:
+        return str(alert.acknowledged_by)
+
+    @admin.display(description="Snoozed by")
+    def snoozer(self, alert: Alert) -> str:
+        return str(alert.snoozed_by)
+
+    @admin.display(description="Open what it is about")
     def subject_link(self, alert: Alert) -> SafeString | str:
         return _link_to(alert.subject) if alert.subject else "everything"
 

@@ -122,6 +122,7 @@ class BulkActions:
         done, waiting = became.count(State.APPLIED), became.count(State.AWAITING_APPROVAL)
         level = messages.SUCCESS if done or waiting else messages.WARNING
         asked = f" {waiting} wait for a second person's approval." if waiting else ""
+        asked += " Reload this page in a moment to see how they go on." if done and action != "pause" else ""
         self.message_user(request, f"{ACTIONS[action].title}: {done} of {len(outcomes)} done.{asked}", level)
         for saga, outcome in outcomes:
             if outcome not in (State.APPLIED, State.AWAITING_APPROVAL):

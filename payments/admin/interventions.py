@@ -1,6 +1,7 @@
 """What a person may do about a saga: offered on its page, asked for on a page of its own. A GET asks, a POST does."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from django import forms
@@ -158,7 +159,25 @@ def told(row: SagaIntervention) -> str:
     title = ACTIONS[row.action].title
     if row.state == SagaIntervention.State.AWAITING_APPROVAL:
         return f"{title}: a second person has to approve it. Nothing was changed yet."
-    return f"{title}: done."
+    if ACTIONS[row.action].only_looks:
+        return f"{title}: {_answer(row)}"
+    return f"{title}: done.{goes_on(row.saga)}"
+
+
+def goes_on(saga: SagaExecution) -> str:
+    """That the saga is under way again, for whoever has seen to that; empty when it is not."""
+    saga.refresh_from_db(fields=["state", "is_paused"])
+    is_going = saga.state in SagaExecution.ACTIVE and not saga.is_paused
+    return " The saga goes on now: reload this page to see how that ends." if is_going else ""
+
+
+def _answer(row: SagaIntervention) -> str:
+    """Whether anything was answered; what, is in the history."""
+    event = row.saga.events.filter(kind=ACTIONS[row.action].event, after__intervention=row.public_id).last()
+    calls = event.after.get("calls", []) if event is not None else []
+    if any(call.get("status") is None or call["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR for call in calls):
+        return "there was no proper answer. Try again later; what came of it is the last entry of the history."
+    return "it has answered. What it said is the last entry of the history."
 
 
 def _offered(saga: SagaExecution, request: HttpRequest) -> dict[str, Any]:

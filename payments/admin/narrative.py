@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orders.admin.marks import in_words, money
+from payments.gateways.base import Result
 from payments.models import SagaEvent, SagaExecution, SagaStep
 
 State = SagaExecution.State
@@ -106,12 +107,14 @@ def sentence(step: SagaStep, *, gateway: str) -> str:
     words = _words(step)
     facts = _facts(step, gateway)
     if step.result.get("stated_in"):
-        return f"People said that it needs nothing more to {words.to_do.format(**facts)} ({step.result['stated_in']})."
+        return f"People said that nothing more is needed to {words.to_do.format(**facts)} ({step.result['stated_in']})."
     if step.state == SagaStep.State.DONE:
         told = words.not_needed if step.outcome == SagaStep.Outcome.NOT_NEEDED else words.done
         return told.format(**facts) + _after(step)
     to_do = words.to_do.format(**facts)
     detail = str(step.error.get("detail", ""))
+    if is_unexpected(step):
+        return f"Asked to {to_do}, and something else was done. {detail}".rstrip()
     if step.state == SagaStep.State.FAILED:
         return f"Could not {to_do}: {detail or 'no reason was given.'}"
     return _under_way(step, to_do, detail)
@@ -124,9 +127,16 @@ def _words(step: SagaStep) -> Words:
     return first.get(step.name) or second.get(step.name) or Words(f"Did {name}{{ids}}.", name)
 
 
+def is_unexpected(step: SagaStep) -> bool:
+    """Whether the peer has done something, and something other than it was asked for."""
+    return step.state != SagaStep.State.DONE and step.result.get("result") == Result.SUCCEEDED
+
+
 def _facts(step: SagaStep, gateway: str) -> dict[str, str]:
-    told: Mapping[str, Any] = step.result or step.request
-    amount = money(told.get("amount_minor", 0), told.get("currency", ""))
+    """What was done, once it is; until then what was asked for."""
+    is_done = step.state == SagaStep.State.DONE and "amount_minor" in step.result
+    told: Mapping[str, Any] = step.result if is_done else step.request
+    amount = money(told["amount_minor"], told.get("currency", "")) if told.get("amount_minor") else "the money"
     ids = step.result.get("tracking_number") or step.result.get("transaction_id")
     return {"amount": amount, "peer": gateway or "the gateway", "ids": f" ({ids})" if ids else ""}
 

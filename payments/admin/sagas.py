@@ -20,9 +20,10 @@ from payments.admin.bulk import BulkActions
 from payments.admin.charges import Refunds
 from payments.admin.interventions import SagaActions
 from payments.admin.marks import pretty, saga_badge
-from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
+from payments.admin.narrative import WAITING_FOR, sentence, state_of, waiting_for, why
 from payments.admin.queues import QueueFilter
 from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.redaction import redact
 from payments.sagas import registry
 
 WAITING_FIELDS: Final = ("waits_for", "waits_until", "next_run")
@@ -70,16 +71,18 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     search_help_text = "The whole id of the saga, its order or its charge, or the business key"
     needs: ClassVar[Mapping[str, str]] = {
         "order_link": "orders.view_order",
+        "amount": "orders.view_order",
+        "reference": "orders.view_order",
         "charge_link": "payments.view_chargeattempt",
         "key_link": "payments.view_idempotencykey",
     }
     fieldsets: ClassVar[Any] = [
         section(
             "What it is",
-            "told failed_because waits_for waits_until next_run order_link charge_link key_link "
-            "defined_by business_key way created_at updated_at finished_at",
+            "told stands_because failed_because waits_for waits_until next_run order_link amount reference charge_link "
+            "key_link created_at updated_at finished_at",
         ),
-        section("Who works on it", "lease epoch recoveries"),
+        section("How it is carried on", "way defined_by business_key lease epoch recoveries"),
     ]
     inlines = (Refunds,)
     change_form_template = "admin/payments/sagaexecution/change_form.html"
@@ -94,9 +97,10 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         return super().render_change_form(request, context, *arguments, **options)
 
     def get_fieldsets(self, request: HttpRequest, obj: SagaExecution | None = None) -> Any:
-        """What it waits for is told only while it may wait, and why it turned back only when it did."""
+        """What it waits for is told only while it may wait, why it stands or turned back only when it did."""
         is_waiting, has_failed = obj is None or obj.state in SagaExecution.ACTIVE, obj is None or bool(obj.failure)
         omitted = (() if is_waiting else WAITING_FIELDS) + (() if has_failed else ("failed_because",))
+        omitted += () if obj is None or obj.state in SagaExecution.STUCK else ("stands_because",)
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in omitted]})
             for title, options in super().get_fieldsets(request, obj)
@@ -109,6 +113,23 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     @admin.display(description="State in words")
     def told(self, saga: SagaExecution) -> SafeString:
         return format_html("{} {}", saga_badge(saga), state_of(saga))
+
+    @admin.display(description="Why it stands")
+    def stands_because(self, saga: SagaExecution) -> str:
+        """What the step in hand came to; or what the engine said, where no step was to blame."""
+        step = saga.steps.filter(position=saga.cursor, direction=saga.direction, error__has_key="detail").first()
+        if step is not None:
+            return redact(sentence(step, gateway=str(saga.context.get("gateway", ""))))
+        event = saga.events.filter(kind=saga.state).last()
+        return event.reason if event is not None else NOTHING
+
+    @admin.display(description="Order's amount")
+    def amount(self, saga: SagaExecution) -> str:
+        return str(saga.order.total)
+
+    @admin.display(description="Client's reference")
+    def reference(self, saga: SagaExecution) -> str:
+        return saga.order.reference or NOTHING
 
     @admin.display(description="Why it turned back")
     def failed_because(self, saga: SagaExecution) -> str:

@@ -12,7 +12,7 @@ from fraud.facts import Stage
 from fraud.models import Decision
 from orders.admin.marks import Tone, badge, in_words, link
 from payments.admin.marks import DECISION_TONES, OUTCOME_TONES, pretty
-from payments.admin.narrative import event_sentence, sentence
+from payments.admin.narrative import event_sentence, is_unexpected, sentence
 from payments.models import SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
 
@@ -123,6 +123,8 @@ def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> 
     calls, left_out = _shown(step.calls)
     outcome = step.outcome or ("waiting" if step.result else step.state)
     tone = OUTCOME_TONES.get(outcome, "busy")
+    if is_unexpected(step):
+        outcome, tone = "not as asked", "alarm"
     return Entry(
         at=step.started_at,
         since=duration(step.started_at - saga.created_at),
@@ -151,15 +153,20 @@ def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
     if step.finished_at and step.key:
         finished = timezone.localtime(step.finished_at)
         yield "Took", f"{duration(step.finished_at - step.started_at)}, until {finished:%H:%M:%S}"
-    if step.attempts:
-        yield "Sent", "once" if step.attempts == 1 else f"{step.attempts} times"
+    # A person who has it tried again gives it new attempts; the calls tell of them all.
+    if sent := max(step.attempts, sum(call.get("operation") != "look_up" for call in step.calls)):
+        yield "Sent", _times(sent)
     if step.look_ups:
-        yield "Asked for in vain", "once" if step.look_ups == 1 else f"{step.look_ups} times"
+        yield "Asked for in vain", _times(step.look_ups)
     if step.key:
         yield "Key", step.key
     if step.error:
         again = ", may be tried again" if step.error.get("retriable") else ""
         yield "Error", f"{in_words(str(step.error.get('code', '')))}{again}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:

@@ -72,13 +72,14 @@ def acknowledge(alert: Alert, *, by: "User", note: str) -> None:
         _log(alert, f"Acknowledged: {note}" if note else "Acknowledged", by=by)
 
 
-def snooze(alert: Alert, *, by: "User", hours: int) -> None:
+def snooze(alert: Alert, *, by: "User", hours: int, note: str = "") -> None:
     """Tell nothing for so long, and then again if it still lasts. Raise InvalidTransition when it is not open."""
     with transaction.atomic():
         lasting = Alert.objects.lasting().filter(pk=alert.pk, acknowledged_at=None)
-        if not lasting.update(snoozed_by=by, snoozed_until=Now() + timedelta(hours=hours)):
+        kept = {"note": note} if note else {}
+        if not lasting.update(snoozed_by=by, snoozed_until=Now() + timedelta(hours=hours), **kept):
             raise InvalidTransition(_why_not(alert))
-        _log(alert, f"Snoozed for {hours} h", by=by)
+        _log(alert, f"Snoozed for {hours} h: {note}" if note else f"Snoozed for {hours} h", by=by)
 
 
 def _open(kind: str, found: Iterable[Finding]) -> None:

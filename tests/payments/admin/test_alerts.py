@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from pytest_django import Settings
 
 from payments.alerts import kinds, services
 from payments.models import Alert, AlertNotice
@@ -94,6 +95,7 @@ class TestTheList:
                 make_stuck_saga()
             run_round()
             alert = Alert.objects.earliest("id")
+            office.page(PAGE, alert.public_id)  # Django remembers the content types that it has asked for once
             counts.append((office.queries(LIST), office.queries(PAGE, alert.public_id)))
 
         assert Alert.objects.count() == 8
@@ -144,6 +146,24 @@ class TestThePage:
         assert f"nobody is told of it for {hours} h" in html
         assert "snoozed" in html
         assert fresh(alert).snoozed_by == office.user
+        assert "/admin/auth/user/" not in html.partition("Who knows of it")[2]
+
+    def test_keeps_the_note_of_who_snoozes_it(self, office: Office) -> None:
+        alert = make_alert()
+
+        html = press(office, alert, "snooze", hours=1, note="I am on it.")
+
+        assert (fresh(alert).note, "I am on it." in html) == ("I am on it.", True)
+        assert LogEntry.objects.get().get_change_message() == "Snoozed for 1 h: I am on it."
+
+    def test_says_when_nobody_can_be_told(self, office: Office, settings: Settings) -> None:
+        alert = make_alert()
+        told = "nobody: no address is set up"
+        assert told in office.page("payments_alert_change", alert.public_id)
+
+        settings.ALERT_EMAILS = ["ops@example.com"]
+
+        assert told not in office.page("payments_alert_change", alert.public_id)
 
     @pytest.mark.parametrize(
         ("action", "form"), [("snooze", {"hours": "2"}), ("snooze", {}), ("acknowledge", {"note": "x" * 501})]

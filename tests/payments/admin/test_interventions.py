@@ -153,9 +153,16 @@ class TestDoing:
     def test_a_look_shows_the_answer_in_the_history(self, operator: Office, failed: SagaExecution) -> None:
         page = act(operator, failed, "look_up")
 
-        assert "Look up at the gateway: done." in read(page)
+        assert "Look up at the gateway: it has answered." in read(page)
         assert "Call 1: <b>look up</b>, answered 200 in" in page
         assert "Gateway and carrier were asked, and nothing was changed" in read(page)
+
+    def test_a_look_that_is_not_answered_says_so(
+        self, operator: Office, failed: SagaExecution, sandbox: Sandbox
+    ) -> None:
+        sandbox.fault("status_500", operation="look_up")
+
+        assert "Look up at the gateway: there was no proper answer." in read(act(operator, failed, "look_up"))
 
     def test_an_edit_changes_what_was_edited_and_shows_the_difference(self, operator: Office, sandbox: Sandbox) -> None:
         saga = begin_checkout(make_order(), customer_ip="wrong")

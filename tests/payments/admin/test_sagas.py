@@ -15,7 +15,8 @@ from payments.models import (
 )
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_order
-from tests.payments.builders import begin_checkout, charge_of, run_checkout
+from tests.payments.builders import advance, begin_checkout, charge_of, run_checkout
+from tests.payments.interventions.builders import ask_for, failed_refund
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -77,8 +78,41 @@ def test_an_undo_that_was_refused_asks_for_a_person(office: Office, sandbox: San
     html = saga_page(office, saga)
 
     assert "It could not be undone: a person has to." in html
+    assert "Why it stands" in html
+    assert "Could not refund 25.00 USD at sandbox:" in html.partition("How it is carried on")[0]
     assert any(text.startswith("Could not refund 25.00 USD at sandbox:") for text in told(html))
     assert told(html)[-1].startswith("Could not undo everything, and stopped for a person:")
+
+
+def test_another_amount_than_asked_is_told_beside_what_was_asked(office: Office, sandbox: Sandbox) -> None:
+    sandbox.fault("wrong_amount", operation="capture", times=1)
+    saga = run_checkout()
+
+    html = saga_page(office, saga)
+
+    assert (
+        "Asked to capture 25.00 USD at sandbox, and something else was done. "
+        "Asked to capture 25.00 USD, the gateway reports 24.99 USD."
+    ) in told(html)
+    assert "not as asked" in html
+
+
+def test_of_a_saga_that_no_step_has_stopped_the_engines_word_is_shown(office: Office, sandbox: Sandbox) -> None:
+    saga = begin_checkout(make_order())
+    SagaExecution.objects.filter(pk=saga.pk).update(state=State.NEEDS_ATTENTION)
+    assert "Why it stands" in saga_page(office, saga)
+
+    SagaEvent.objects.create(saga=saga, kind="needs_attention", reason="Workers keep dying on this saga.")
+
+    assert "Workers keep dying on this saga." in saga_page(office, saga).partition("How it is carried on")[0]
+
+
+def test_sends_are_counted_over_all_keys(office: Office, sandbox: Sandbox) -> None:
+    saga = failed_refund()
+    ask_for(saga, "retry")
+    advance(saga)
+
+    assert "<dt>Sent</dt><dd>twice</dd>" in re.sub(r"\s*\n\s*", "", saga_page(office, saga))
 
 
 def test_what_a_saga_waits_for_is_said_with_its_deadline(office: Office, sandbox: Sandbox) -> None:
@@ -207,6 +241,11 @@ def test_fraud_decisions_are_part_of_the_story_for_those_who_may_see_them(office
         (step("call_a_friend"), "Did call a friend."),
         (step("capture_payment", calls=[{"operation": "look_up"}]), "a look-up found it done"),
         (step("capture_payment", result={"amount_minor": 5, "currency": "???"}), "Captured 5 ??? in minor units"),
+        (
+            step("refund_payment", result={"stated_in": "int_1"}, request={"amount_minor": 500, "currency": "USD"}),
+            "People said that nothing more is needed to refund 5.00 USD at sandbox (int_1).",
+        ),
+        (step("refund_payment", result={"stated_in": "int_1"}), "to refund the money at sandbox (int_1)."),
         (step("void_stray", outcome="not_needed"), "No stray authorization had to be voided."),
         (step("call_back_stray"), "Called a stray parcel back"),
     ],
