@@ -72,7 +72,7 @@ class SagaInterventionAdmin(Record):
     search_help_text = "The whole id of the intervention, its saga or order, or the user name of whoever asked for it"
     needs: ClassVar[Mapping[str, str]] = {"saga_link": "payments.view_sagaexecution"}
     fieldsets: ClassVar[Any] = [
-        section("What it is", "told saga_link amount asked_by created_at seen reason given"),
+        section("What it is", "what saga_link amount asked_by created_at seen reason given"),
         section("What became of it", "status decider decided_at decision_note"),
     ]
     change_form_template = "admin/payments/sagaintervention/change_form.html"
@@ -155,10 +155,6 @@ class SagaInterventionAdmin(Record):
 
     @admin.display(description="Action")
     def what(self, row: SagaIntervention) -> str:
-        return in_words(row.action).capitalize()
-
-    @admin.display(description="In words")
-    def told(self, row: SagaIntervention) -> str:
         return ACTIONS[row.action].title
 
     @admin.display(description="Saga")

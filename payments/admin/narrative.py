@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from orders.admin.marks import in_words, money
 from payments.gateways.base import Result
-from payments.models import SagaEvent, SagaExecution, SagaStep
+from payments.models import SagaEvent, SagaExecution, SagaIntervention, SagaStep
 
 State = SagaExecution.State
 
@@ -164,13 +164,14 @@ def event_sentence(event: SagaEvent) -> str:
     told = _EVENTS.get(event.kind, "{kind}. {reason}").format(
         kind=in_words(event.kind).capitalize(),
         step=in_words(str(event.before.get("step", ""))),
-        action=in_words(str(event.after.get("action", ""))),
+        action=_ACTIONS.get(str(event.after.get("action")), ""),
         reason=event.reason or str(event.after.get("detail", "")),
         waiting_for=WAITING_FOR.get(str(event.after.get("waiting_for")), in_words(str(event.after.get("waiting_for")))),
     )
     return told.strip()
 
 
+_ACTIONS: Final[Mapping[str, str]] = {action.value: str(action.label) for action in SagaIntervention.Action}
 _EVENTS: Final[Mapping[str, str]] = {
     "parked": "Began to wait for {waiting_for}.",
     "compensation_started": "Turned back, to undo everything: {reason}",
@@ -189,9 +190,9 @@ _EVENTS: Final[Mapping[str, str]] = {
     "resumed": "Was told to go on: {reason}",
     "forced_to_complete": "Was forced to be complete: {reason}",
     "forced_to_fail": "Was forced to have failed: {reason}",
-    "intervention_requested": "Somebody wants to {action}; a second person has to approve: {reason}",
-    "intervention_refused": "A second person refused to {action}: {reason}",
-    "intervention_withdrawn": "Whoever wanted to {action} does not want it any more: {reason}",
-    "intervention_stale": "It was too late to {action}, the saga had moved on: {reason}",
+    "intervention_requested": "Somebody asked for “{action}”; a second person has to approve: {reason}",
+    "intervention_refused": "A second person refused “{action}”: {reason}",
+    "intervention_withdrawn": "Whoever asked for “{action}” does not want it any more: {reason}",
+    "intervention_stale": "It was too late for “{action}”, the saga had moved on: {reason}",
     "crashed": "The worker that carried it on failed ({reason}); another takes over.",
 }

@@ -11,6 +11,26 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterField(
+            model_name="sagaintervention",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("retry", "Try again"),
+                    ("look_up", "Look up at the gateway"),
+                    ("skip", "Skip this step"),
+                    ("edit_context", "Edit what its steps know"),
+                    ("resolve_unknown", "Resolve the unknown outcome"),
+                    ("mark_compensated", "Mark as compensated"),
+                    ("compensate", "Compensate from here"),
+                    ("pause", "Pause"),
+                    ("resume", "Resume"),
+                    ("force_complete", "Force to be complete"),
+                    ("force_fail", "Force to have failed"),
+                ],
+                max_length=16,
+            ),
+        ),
+        migrations.AlterField(
             model_name='sagaintervention',
             name='state',
             field=models.CharField(choices=[('awaiting_approval', 'Awaiting Approval'), ('applied', 'Applied'), ('refused', 'Refused'), ('withdrawn', 'Withdrawn'), ('stale', 'Stale')], max_length=17),

@@ -29,17 +29,19 @@ class SagaIntervention(TypedModel):
     PREFIX = "int"
 
     class Action(models.TextChoices):
-        RETRY = "retry"
-        LOOK_UP = "look_up"
-        SKIP = "skip"
-        EDIT_CONTEXT = "edit_context"
-        RESOLVE_UNKNOWN = "resolve_unknown"
-        MARK_COMPENSATED = "mark_compensated"
-        COMPENSATE = "compensate"
-        PAUSE = "pause"
-        RESUME = "resume"
-        FORCE_COMPLETE = "force_complete"
-        FORCE_FAIL = "force_fail"
+        """What can be done, and what it is called wherever people read of it."""
+
+        RETRY = "retry", "Try again"
+        LOOK_UP = "look_up", "Look up at the gateway"
+        SKIP = "skip", "Skip this step"
+        EDIT_CONTEXT = "edit_context", "Edit what its steps know"
+        RESOLVE_UNKNOWN = "resolve_unknown", "Resolve the unknown outcome"
+        MARK_COMPENSATED = "mark_compensated", "Mark as compensated"
+        COMPENSATE = "compensate", "Compensate from here"
+        PAUSE = "pause", "Pause"
+        RESUME = "resume", "Resume"
+        FORCE_COMPLETE = "force_complete", "Force to be complete"
+        FORCE_FAIL = "force_fail", "Force to have failed"
 
     class State(models.TextChoices):
         AWAITING_APPROVAL = "awaiting_approval"

@@ -46,7 +46,6 @@ class Action(ABC):
 
     name: ClassVar[SagaIntervention.Action]
     permission: ClassVar[str]
-    title: ClassVar[str]
     event: ClassVar[str]
     is_forced: ClassVar[bool] = False
     is_harmless: ClassVar[bool] = False
@@ -54,6 +53,10 @@ class Action(ABC):
     only_looks: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def title(self) -> str:
+        return str(self.name.label)
 
     @abstractmethod
     def why_not(self, standing: Standing) -> str:

@@ -14,7 +14,6 @@ UNDONE_FROM = (SagaExecution.State.WAITING, SagaExecution.State.NEEDS_ATTENTION)
 class Compensate(Action):
     name = SagaIntervention.Action.COMPENSATE
     permission = "payments.compensate_saga"
-    title = "Compensate from here"
     event = "turned_back"
 
     def why_not(self, standing: Standing) -> str:

@@ -14,7 +14,6 @@ from payments.sagas import context
 class EditContext(Action):
     name = SagaIntervention.Action.EDIT_CONTEXT
     permission = "payments.edit_saga_context"
-    title = "Edit what its steps know"
     event = "context_edited"
     needs = ("context",)
 

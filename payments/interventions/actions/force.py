@@ -18,7 +18,6 @@ UNEXPECTED = "Something other than asked has happened: that has to be put right 
 class ForceComplete(Action):
     name = SagaIntervention.Action.FORCE_COMPLETE
     permission = "payments.force_complete_saga"
-    title = "Force to be complete"
     event = "forced_to_complete"
     is_forced = True
 
@@ -42,7 +41,6 @@ class ForceComplete(Action):
 class ForceFail(Action):
     name = SagaIntervention.Action.FORCE_FAIL
     permission = "payments.force_fail_saga"
-    title = "Force to have failed"
     event = "forced_to_fail"
     is_forced = True
 

@@ -11,7 +11,6 @@ from payments.models import SagaIntervention
 class LookUp(Action):
     name = SagaIntervention.Action.LOOK_UP
     permission = "payments.look_up_saga"
-    title = "Look up at the gateway"
     event = "looked_up"
     is_harmless = only_looks = True
 

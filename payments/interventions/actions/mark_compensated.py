@@ -26,7 +26,6 @@ Status = ChargeAttempt.Status
 class MarkCompensated(Action):
     name = SagaIntervention.Action.MARK_COMPENSATED
     permission = "payments.mark_compensated"
-    title = "Mark as compensated"
     event = "marked_compensated"
     is_forced = True
     needs = ("evidence",)

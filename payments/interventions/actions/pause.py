@@ -12,7 +12,6 @@ class Pause(Action):
 
     name = SagaIntervention.Action.PAUSE
     permission = "payments.pause_saga"
-    title = "Pause"
     event = "paused"
     is_harmless = fences = True
 
@@ -32,7 +31,6 @@ class Pause(Action):
 class Resume(Action):
     name = SagaIntervention.Action.RESUME
     permission = "payments.pause_saga"
-    title = "Resume"
     event = "resumed"
 
     def why_not(self, standing: Standing) -> str:

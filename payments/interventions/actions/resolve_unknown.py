@@ -19,7 +19,6 @@ class ResolveUnknown(Action):
 
     name = SagaIntervention.Action.RESOLVE_UNKNOWN
     permission = "payments.resolve_unknown"
-    title = "Resolve the unknown outcome"
     event = "unknown_resolved"
     needs = ("evidence",)
     takes = ("result",)

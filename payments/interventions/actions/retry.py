@@ -20,7 +20,6 @@ WAITS = (BACK_OFF, UNKNOWN, "gateway", "carrier")
 class Retry(Action):
     name = SagaIntervention.Action.RETRY
     permission = "payments.retry_saga"
-    title = "Try again"
     event = "retried"
 
     def why_not(self, standing: Standing) -> str:

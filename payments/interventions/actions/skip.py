@@ -24,7 +24,6 @@ TOLD: Final[Mapping[str, str]] = {
 class Skip(Action):
     name = SagaIntervention.Action.SKIP
     permission = "payments.skip_step"
-    title = "Skip this step"
     event = "step_skipped"
     is_forced = True
 
