@@ -184,8 +184,11 @@ def _offered(saga: SagaExecution, request: HttpRequest) -> dict[str, Any]:
     """What this person may do now, and what waits for a second one."""
     user, standing = person(request), read(saga.pk)
     waiting = standing.awaiting if standing is not None and user.has_perm(VIEW_INTERVENTION) else None
+    possible = offers.possible(standing, user.has_perm)
+    if waiting:  # one request waits at a time
+        possible = [offer for offer in possible if not offer.needs_approval]
     return {
-        "offers": [(_address(saga, offer), offer) for offer in offers.possible(standing, user.has_perm)],
+        "offers": [(_address(saga, offer), offer) for offer in possible],
         "waiting": waiting,
         "waiting_title": ACTIONS[waiting.action].title if waiting else "",
         "is_own": waiting is not None and waiting.requested_by_id == user.pk,

@@ -6,7 +6,7 @@ import pytest
 
 from payments.models import SagaExecution, SagaIntervention
 from tests.office import ALL_CLIENTS, Office
-from tests.payments.admin.forms import DECIDE, WITHDRAW, act, read, saga_page
+from tests.payments.admin.forms import DECIDE, WITHDRAW, act, offered, read, saga_page
 from tests.payments.builders import advance, order_of
 from tests.payments.interventions.builders import (
     REASON,
@@ -40,6 +40,14 @@ class TestTheSecondPerson:
             assert "Awaits approval: Mark as compensated" in html
         assert ("Approve or refuse" in own, "somebody else has to approve it" in own) == (False, True)
         assert ("Approve or refuse" in other, "somebody else has to approve it" in other) == (True, False)
+
+    def test_is_asked_for_one_thing_at_a_time(
+        self, operator: Office, failed: SagaExecution, row: SagaIntervention
+    ) -> None:
+        html = saga_page(operator, failed)
+
+        assert offered(html) == ["retry", "look_up", "edit_context"]
+        assert "Whatever else is done to the saga before that is decided" in html
 
     def test_finds_it_on_the_first_page(self, operator: Office, second: Office, row: SagaIntervention) -> None:
         assert awaiting(operator) == awaiting(Office(groups=("Auditor",))) == 0
