@@ -1,5 +1,6 @@
 """People who act on sagas, and the sagas that wait for them."""
 
+import json
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -12,8 +13,9 @@ from orders.models import Order
 from payments.interventions import approvals, offers, requests
 from payments.interventions.actions import ACTIONS
 from payments.interventions.standing import read
-from payments.models import ChargeAttempt, LedgerPosting, SagaExecution, SagaIntervention, SagaStep
+from payments.models import ChargeAttempt, LedgerPosting, SagaExecution, SagaIntervention, SagaStep, WebhookEvent
 from payments.sagas.refund import open_refund
+from payments.webhooks import inbox
 from tests.orders.builders import make_client, make_order
 from tests.payments.builders import LONG_AGO, advance, begin_checkout, charge_of, exchange, order_of, run_checkout
 from tests.sandbox import Sandbox
@@ -172,3 +174,18 @@ def named(sandbox: Sandbox, saga: SagaExecution, operation: str) -> str:
     reference = reference_of(sandbox, saga)
     operations = sandbox.get(f"/v1/charges/{reference}").json()["charge"]["operations"]
     return str([each["id"] for each in operations if each["operation"] == operation][-1])
+
+
+def postings(charge: ChargeAttempt) -> list[tuple[str, str, str, int]]:
+    rows = LedgerPosting.objects.filter(charge=charge).order_by("pk")
+    return list(rows.values_list("kind", "debit", "credit", "amount_minor"))
+
+
+def tell(sandbox: Sandbox, charge: ChargeAttempt, kind: str, transaction: str) -> WebhookEvent:
+    """The gateway's webhook about what was done by hand."""
+    found = sandbox.get(f"/v1/charges/{charge.gateway_reference}").json()["charge"]
+    operation = next(each for each in found["operations"] if each["id"] == transaction)
+    body = json.dumps({"id": f"evt_{transaction}", "type": kind, "data": {"charge": found, "operation": operation}})
+    WebhookEvent.objects.create(gateway="sandbox", event_id=f"evt_{transaction}", kind=kind, body=body)
+    assert inbox.apply_next()
+    return WebhookEvent.objects.get(event_id=f"evt_{transaction}")
