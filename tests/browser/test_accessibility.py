@@ -12,8 +12,10 @@ from tests.browser.axe import grave_faults
 from tests.browser.desk import Desk
 from tests.orders.builders import make_order
 from tests.payments.builders import order_of, run_checkout
+from tests.payments.interventions.builders import ask_for
 from tests.sandbox import Sandbox
 
+INTERVENTION = "/admin/payments/sagaintervention"
 PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "dashboard": lambda saga: "/admin/",
     "list of orders": lambda saga: "/admin/orders/order/",
@@ -25,6 +27,10 @@ PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "review": lambda saga: f"/admin/fraud/reviewcase/{ReviewCase.objects.get().public_id}/change/",
     "list of alerts": lambda saga: "/admin/payments/alert/",
     "alert": lambda saga: f"/admin/payments/alert/{Alert.objects.get().public_id}/change/",
+    "list of interventions": lambda saga: "/admin/payments/sagaintervention/",
+    "intervention": lambda saga: f"{INTERVENTION}/{saga.interventions.get().public_id}/change/",
+    "approval": lambda saga: f"{INTERVENTION}/{saga.interventions.get().public_id}/decide/",
+    "action on a saga": lambda saga: f"/admin/payments/sagaexecution/{saga.public_id}/act/retry/",
     "captures": lambda saga: "/admin/payments/capturestop/",
 }
 
@@ -41,6 +47,7 @@ def test_axe_finds_nothing_serious_on_a_page_of_the_back_office(page: str, desk:
     run_checkout(payment_method="tok_avs_partial")
     raise_alert("failed_compensation", saga.public_id, "It could not be undone.", order_id=saga.order_id)
     stop_captures(by="ann", reason="The gateway charges twice.")
+    ask_for(saga, "mark_compensated", evidence="bank-1")
     desk.sit_down("Operator")
 
     desk.open(PAGES[page](saga))
