@@ -102,8 +102,8 @@ def why(saga: SagaExecution) -> str:
     return str(saga.failure.get("detail", "")) if saga.failure else ""
 
 
-def sentence(step: SagaStep, *, gateway: str) -> str:
-    """What this step did, does, or could not do."""
+def sentence(step: SagaStep, *, gateway: str, has_stopped: bool = False) -> str:
+    """What this step did, does, or could not do; `has_stopped`: nothing goes on with it until a person sees to it."""
     words = _words(step)
     facts = _facts(step, gateway)
     if step.result.get("stated_in"):
@@ -117,7 +117,7 @@ def sentence(step: SagaStep, *, gateway: str) -> str:
         return f"Asked to {to_do}, and something else was done. {detail}".rstrip()
     if step.state == SagaStep.State.FAILED:
         return f"Could not {to_do}: {detail or 'no reason was given.'}"
-    return _under_way(step, to_do, detail)
+    return _left_off(step, to_do, detail) if has_stopped else _under_way(step, to_do, detail)
 
 
 def _words(step: SagaStep) -> Words:
@@ -130,6 +130,11 @@ def _words(step: SagaStep) -> Words:
 def is_unexpected(step: SagaStep) -> bool:
     """Whether the peer has done something, and something other than it was asked for."""
     return step.state != SagaStep.State.DONE and step.result.get("result") == Result.SUCCEEDED
+
+
+def has_stopped(step: SagaStep, saga: SagaExecution) -> bool:
+    """Whether the saga has stopped in the middle of this step, for a person to decide."""
+    return step.state == SagaStep.State.STARTED and saga.state in SagaExecution.STUCK
 
 
 def _facts(step: SagaStep, gateway: str) -> dict[str, str]:
@@ -158,6 +163,14 @@ def _under_way(step: SagaStep, to_do: str, detail: str) -> str:
     if step.error:
         return f"Tries to {to_do}; the last time: {detail}"
     return f"Is about to {to_do}."
+
+
+def _left_off(step: SagaStep, to_do: str, detail: str) -> str:
+    if step.outcome == SagaStep.Outcome.UNKNOWN:
+        return f"Asked to {to_do}; what became of it is not known. {detail}".rstrip()
+    if step.error:
+        return f"Tried to {to_do}, and stopped: {detail}"
+    return f"Was about to {to_do}, and stopped."
 
 
 def event_sentence(event: SagaEvent) -> str:

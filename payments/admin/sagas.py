@@ -20,10 +20,9 @@ from payments.admin.bulk import BulkActions
 from payments.admin.charges import Refunds
 from payments.admin.interventions import SagaActions
 from payments.admin.marks import pretty, saga_badge
-from payments.admin.narrative import WAITING_FOR, sentence, state_of, waiting_for, why
+from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
 from payments.admin.queues import QueueFilter
 from payments.models import ChargeAttempt, Refund, SagaExecution
-from payments.redaction import redact
 from payments.sagas import registry
 
 WAITING_FIELDS: Final = ("waits_for", "waits_until", "next_run")
@@ -119,7 +118,7 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         """What the step in hand came to; or what the engine said, where no step was to blame."""
         step = saga.steps.filter(position=saga.cursor, direction=saga.direction, error__has_key="detail").first()
         if step is not None:
-            return redact(sentence(step, gateway=str(saga.context.get("gateway", ""))))
+            return timeline.told_of(step, saga)
         event = saga.events.filter(kind=saga.state).last()
         return event.reason if event is not None else NOTHING
 

@@ -12,7 +12,7 @@ from fraud.facts import Stage
 from fraud.models import Decision
 from orders.admin.marks import Tone, badge, in_words, link
 from payments.admin.marks import DECISION_TONES, OUTCOME_TONES, pretty
-from payments.admin.narrative import event_sentence, is_unexpected, sentence
+from payments.admin.narrative import event_sentence, has_stopped, is_unexpected, sentence
 from payments.models import SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
 
@@ -121,15 +121,12 @@ def _is_forward(step: SagaStep) -> bool:
 
 def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> Entry:
     calls, left_out = _shown(step.calls)
-    outcome = step.outcome or ("waiting" if step.result else step.state)
-    tone = OUTCOME_TONES.get(outcome, "busy")
-    if is_unexpected(step):
-        outcome, tone = "not as asked", "alarm"
+    outcome, tone = _mark(step, saga)
     return Entry(
         at=step.started_at,
         since=duration(step.started_at - saga.created_at),
         title=in_words(step.name).capitalize(),
-        told=redact(sentence(step, gateway=str(saga.context.get("gateway", "")))),
+        told=told_of(step, saga),
         mark=badge(outcome, tone),
         tone=tone,
         is_undoing=not _is_forward(step),
@@ -137,6 +134,21 @@ def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> 
         calls=calls,
         calls_left_out=left_out,
     )
+
+
+def told_of(step: SagaStep, saga: SagaExecution) -> str:
+    """Its sentence, fit to be shown."""
+    gateway = str(saga.context.get("gateway", ""))
+    return str(redact(sentence(step, gateway=gateway, has_stopped=has_stopped(step, saga))))
+
+
+def _mark(step: SagaStep, saga: SagaExecution) -> tuple[str, Tone]:
+    if is_unexpected(step):
+        return "not as asked", "alarm"
+    if not step.outcome and has_stopped(step, saga):
+        return "stopped", "alarm"
+    outcome = step.outcome or ("waiting" if step.result else step.state)
+    return outcome, OUTCOME_TONES.get(outcome, "busy")
 
 
 def _of_decision(decision: Decision | None) -> Iterator[tuple[str, object]]:

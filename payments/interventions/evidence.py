@@ -4,6 +4,7 @@ from typing import Final
 
 from orders.ids import parse_id
 from orders.models import Shipment
+from orders.money import in_words
 from payments.errors import InterventionNotPossibleError
 from payments.gateways.base import Found, Operation, Outcome, Request, Result
 from payments.interventions.given import Asked
@@ -131,6 +132,6 @@ def _require_as_asked(request: Request, outcome: Outcome) -> None:
 def _require_amount(outcome: Outcome, amount_minor: int, currency: str) -> None:
     if (outcome.amount_minor, outcome.currency) != (amount_minor, currency):
         raise InterventionNotPossibleError(
-            f"This reference is of {outcome.amount_minor} {outcome.currency}, asked for were {amount_minor} {currency} "
-            "(in minor units)."
+            f"This reference is of {in_words(outcome.amount_minor, outcome.currency)}, "
+            f"asked for were {in_words(amount_minor, currency)}."
         )

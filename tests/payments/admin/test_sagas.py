@@ -255,6 +255,30 @@ def test_a_step_has_a_sentence_whatever_became_of_it(made: SagaStep, words: str)
 
 
 @pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (step("capture_payment", outcome="unknown"), "Asked to capture the money at sandbox; what became of it is not"),
+        (step("capture_payment", outcome="", error={"detail": "No."}), "Tried to capture the money at sandbox, and"),
+        (step("capture_payment", outcome=""), "Was about to capture the money at sandbox, and stopped."),
+    ],
+)
+def test_a_step_at_which_a_saga_has_stopped_does_not_go_on(made: SagaStep, words: str) -> None:
+    made.state = "started"
+
+    assert sentence(made, gateway="sandbox", has_stopped=True).startswith(words)
+
+
+def test_a_step_at_which_a_saga_has_stopped_is_marked_so(office: Office, sandbox: Sandbox) -> None:
+    saga = begin_checkout(make_order())
+    SagaStep.objects.create(saga=saga, position=0, direction="forward", name="capture_payment")
+    assert ">started</span>" in saga_page(office, saga)
+
+    SagaExecution.objects.filter(pk=saga.pk).update(state=State.NEEDS_ATTENTION)
+
+    assert ">stopped</span>" in saga_page(office, saga)
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "under 1 ms"), (0.25, "250 ms"), (0.9999, "1.0 s"), (61, "1 min 1 s"), (7_260, "2 h 1 min")],
 )

@@ -160,7 +160,7 @@ class TestTheGatewaysOwnRefund:
         transaction = by_hand(sandbox, charge_of(refused_for_now), "refunds", amount=24_00)
         before = everything(refused_for_now)
 
-        with pytest.raises(InterventionNotPossibleError, match="of 2400 USD, asked for were 2500 USD"):
+        with pytest.raises(InterventionNotPossibleError, match=r"of 24\.00 USD, asked for were 25\.00 USD"):
             ask_for(refused_for_now, "mark_compensated", evidence=transaction)
 
         assert everything(refused_for_now) == before
