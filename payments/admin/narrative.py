@@ -107,7 +107,7 @@ def sentence(step: SagaStep, *, gateway: str, has_stopped: bool = False) -> str:
     words = _words(step)
     facts = _facts(step, gateway)
     if step.result.get("stated_in"):
-        return f"People said that nothing more is needed to {words.to_do.format(**facts)} ({step.result['stated_in']})."
+        return f"Counted as done by people's word ({step.result['stated_in']}): {words.to_do.format(**facts)}."
     if step.state == SagaStep.State.DONE:
         told = words.not_needed if step.outcome == SagaStep.Outcome.NOT_NEEDED else words.done
         return told.format(**facts) + _after(step)

@@ -18,7 +18,7 @@ from orders.models import Order
 from payments.admin import timeline
 from payments.admin.bulk import BulkActions
 from payments.admin.charges import Refunds
-from payments.admin.interventions import SagaActions
+from payments.admin.interventions import VIEW_INTERVENTION, SagaActions
 from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
 from payments.admin.queues import QueueFilter
@@ -91,7 +91,13 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         decisions: Iterable[Decision] = []
         if request.user.has_perm("fraud.view_decision"):
             decisions = Decision.objects.filter(attempt=saga.public_id)
-        context["timeline"] = timeline.of(saga, saga.steps.all(), saga.events.all(), decisions)
+        context["timeline"] = timeline.of(
+            saga,
+            saga.steps.all(),
+            saga.events.all(),
+            decisions,
+            links_interventions=request.user.has_perm(VIEW_INTERVENTION),
+        )
         context["saga_context"] = pretty(saga.context)
         return super().render_change_form(request, context, *arguments, **options)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fraud.facts import Stage
@@ -84,12 +86,17 @@ class Entry:
 
 
 def of(
-    saga: SagaExecution, steps: Iterable[SagaStep], events: Iterable[SagaEvent], decisions: Iterable[Decision]
+    saga: SagaExecution,
+    steps: Iterable[SagaStep],
+    events: Iterable[SagaEvent],
+    decisions: Iterable[Decision],
+    *,
+    links_interventions: bool = False,
 ) -> list[Entry]:
-    """`decisions` are those of this saga that the reader may see."""
+    """`decisions` are those of this saga that the reader may see, who may see interventions if those are linked."""
     steps = list(steps)
     by_step = {SCREENING_STEPS.get(decision.stage, ""): decision for decision in decisions}
-    entries = [_of_step(step, saga, by_step.get(step.name)) for step in steps]
+    entries = [_of_step(step, saga, by_step.get(step.name), links_interventions) for step in steps]
     entries += (_of_event(event, saga, _moment(event, steps)) for event in _with_end(events, saga))
     return sorted(entries, key=lambda entry: (entry.at, not entry.is_event))
 
@@ -119,21 +126,28 @@ def _is_forward(step: SagaStep) -> bool:
     return step.direction == Direction.FORWARD
 
 
-def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None) -> Entry:
+def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None, links_interventions: bool) -> Entry:
     calls, left_out = _shown(step.calls)
     outcome, tone = _mark(step, saga)
+    # What people have stated has happened when they did so, however long before that the step was begun.
+    at = (step.finished_at if _stated_in(step) else None) or step.started_at
     return Entry(
-        at=step.started_at,
-        since=duration(step.started_at - saga.created_at),
+        at=at,
+        since=duration(at - saga.created_at),
         title=in_words(step.name).capitalize(),
         told=told_of(step, saga),
         mark=badge(outcome, tone),
         tone=tone,
         is_undoing=not _is_forward(step),
-        facts=[*_of_decision(decision), *_facts(step)],
+        facts=[*_of_decision(decision), *_of_word(step, links_interventions), *_facts(step)],
         calls=calls,
         calls_left_out=left_out,
     )
+
+
+def _stated_in(step: SagaStep) -> str:
+    """The intervention in which people said that it is done, if they did."""
+    return str(step.result.get("stated_in", ""))
 
 
 def told_of(step: SagaStep, saga: SagaExecution) -> str:
@@ -161,8 +175,14 @@ def _of_decision(decision: Decision | None) -> Iterator[tuple[str, object]]:
     yield "Decided as", link(decision)
 
 
+def _of_word(step: SagaStep, is_linked: bool) -> Iterator[tuple[str, object]]:
+    if is_linked and (stated_in := _stated_in(step)):
+        address = reverse("admin:payments_sagaintervention_change", args=[stated_in])
+        yield "Stated in", format_html('<a class="id" href="{}">{}</a>', address, stated_in)
+
+
 def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
-    if step.finished_at and step.key:
+    if step.finished_at and step.key and not _stated_in(step):
         finished = timezone.localtime(step.finished_at)
         yield "Took", f"{duration(step.finished_at - step.started_at)}, until {finished:%H:%M:%S}"
     # A person who has it tried again gives it new attempts; the calls tell of them all.

@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from payments.models import (
 from tests.office import ALL_CLIENTS, Office
 from tests.orders.builders import make_order
 from tests.payments.builders import advance, begin_checkout, charge_of, run_checkout
-from tests.payments.interventions.builders import ask_for, failed_refund
+from tests.payments.interventions.builders import ask_for, failed_refund, force
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,22 @@ def test_of_a_saga_that_no_step_has_stopped_the_engines_word_is_shown(office: Of
     SagaEvent.objects.create(saga=saga, kind="needs_attention", reason="Workers keep dying on this saga.")
 
     assert "Workers keep dying on this saga." in saga_page(office, saga).partition("How it is carried on")[0]
+
+
+def test_what_people_settled_is_told_when_they_did_with_the_amount_and_their_request(
+    office: Office, sandbox: Sandbox
+) -> None:
+    saga = failed_refund()
+    row = force(saga, "mark_compensated", evidence="bank-1")
+
+    html = saga_page(office, saga)
+
+    sentences = [unescape(text) for text in told(html)]
+    settled = sentences.index(f"Counted as done by people's word ({row.public_id}): refund 25.00 USD at sandbox.")
+    assert settled > next(place for place, text in enumerate(sentences) if text.startswith("Could not undo everything"))
+    link = f'<dt>Stated in</dt><dd><a class="id" href="/admin/payments/sagaintervention/{row.public_id}/'
+    assert link in html
+    assert link not in saga_page(Office(ALL_CLIENTS, "payments.view_sagaexecution"), saga)
 
 
 def test_sends_are_counted_over_all_keys(office: Office, sandbox: Sandbox) -> None:
@@ -243,9 +260,9 @@ def test_fraud_decisions_are_part_of_the_story_for_those_who_may_see_them(office
         (step("capture_payment", result={"amount_minor": 5, "currency": "???"}), "Captured 5 ??? in minor units"),
         (
             step("refund_payment", result={"stated_in": "int_1"}, request={"amount_minor": 500, "currency": "USD"}),
-            "People said that nothing more is needed to refund 5.00 USD at sandbox (int_1).",
+            "Counted as done by people's word (int_1): refund 5.00 USD at sandbox.",
         ),
-        (step("refund_payment", result={"stated_in": "int_1"}), "to refund the money at sandbox (int_1)."),
+        (step("refund_payment", result={"stated_in": "int_1"}), "(int_1): refund the money at sandbox."),
         (step("void_stray", outcome="not_needed"), "No stray authorization had to be voided."),
         (step("call_back_stray"), "Called a stray parcel back"),
     ],
