@@ -1,7 +1,6 @@
 """What a person may do about a saga: offered on its page, asked for on a page of its own. A GET asks, a POST does."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 from django import forms
@@ -24,6 +23,7 @@ from payments.interventions.given import DID_NOT_HAPPEN, MAX_EVIDENCE, SUCCEEDED
 from payments.interventions.offers import Offer
 from payments.interventions.standing import Standing, read
 from payments.models import SagaExecution, SagaIntervention
+from payments.redaction import redact
 
 ACT: Final = "payments_sagaexecution_act"
 VIEW_INTERVENTION: Final = "payments.view_sagaintervention"
@@ -126,7 +126,8 @@ class SagaActions:
             form.add_error(None, error.detail)
             return None
         else:
-            self.message_user(request, told(row), messages.SUCCESS)
+            level, message = became(row)
+            self.message_user(request, message, level)
         return HttpResponseRedirect(page_url(saga))
 
     def _ask(self, request: HttpRequest, standing: Standing, action: Action, form: ActForm) -> HttpResponse:
@@ -154,14 +155,14 @@ def person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-def told(row: SagaIntervention) -> str:
-    """What became of a request, to whoever made it."""
+def became(row: SagaIntervention) -> tuple[int, str]:
+    """What became of a request, to whoever made it, and how good that is."""
     title = ACTIONS[row.action].title
     if row.state == SagaIntervention.State.AWAITING_APPROVAL:
-        return f"{title}: a second person has to approve it. Nothing was changed yet."
+        return messages.SUCCESS, f"{title}: a second person has to approve it. Nothing was changed yet."
     if ACTIONS[row.action].only_looks:
-        return f"{title}: {_answer(row)}"
-    return f"{title}: done.{goes_on(row.saga)}"
+        return _answer(row)
+    return messages.SUCCESS, f"{title}: done.{goes_on(row.saga)}"
 
 
 def goes_on(saga: SagaExecution) -> str:
@@ -171,13 +172,11 @@ def goes_on(saga: SagaExecution) -> str:
     return " The saga goes on now: reload this page to see how that ends." if is_going else ""
 
 
-def _answer(row: SagaIntervention) -> str:
-    """Whether anything was answered; what, is in the history."""
-    event = row.saga.events.filter(kind=ACTIONS[row.action].event, after__intervention=row.public_id).last()
-    calls = event.after.get("calls", []) if event is not None else []
-    if any(call.get("status") is None or call["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR for call in calls):
-        return "there was no proper answer. Try again later; what came of it is the last entry of the history."
-    return "it has answered. What it said is the last entry of the history."
+def _answer(row: SagaIntervention) -> tuple[int, str]:
+    """What was answered; the calls themselves are in the history."""
+    event = row.saga.events.filter(kind=ACTIONS[row.action].event, after__intervention=row.public_id).get()
+    level = messages.SUCCESS if event.after["is_answered"] else messages.WARNING
+    return level, str(redact(event.after["said"]))
 
 
 def _offered(saga: SagaExecution, request: HttpRequest) -> dict[str, Any]:

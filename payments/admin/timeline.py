@@ -45,13 +45,14 @@ _EVENT_TONES: Final[Mapping[str, Tone]] = {
     "intervention_requested": "alarm",
 }
 _GIVEN: Final[Mapping[str, str]] = {
+    "said": "Answer",
     "evidence": "Evidence",
     "result": "Stated",
     "approved_by": "Approved by",
     "note": "Who wrote",
     "intervention": "Intervention",
 }
-"""What an event keeps of what people gave with it."""
+"""What an event keeps of what people gave with it, and were told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def _look(action: Action, act: Act) -> None:
         kind=action.event,
         actor=act.row.requested_by.get_username(),
         reason=act.row.reason,
-        after={"intervention": act.row.public_id, "calls": act.asked.calls_as_json()},
+        after={"intervention": act.row.public_id, "calls": act.asked.calls_as_json(), **act.after},
     )
     ending()
     log(act.row, act.row.requested_by, action.title)

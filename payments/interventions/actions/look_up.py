@@ -1,6 +1,6 @@
 """Ask the gateway or the carrier, and show what it says."""
 
-from payments.interventions import questions
+from payments.interventions import answers, questions
 from payments.interventions.actions.base import Act, Action, Ending
 from payments.interventions.given import Asked, Given
 from payments.interventions.questions import Question
@@ -25,6 +25,7 @@ class LookUp(Action):
         return questions.ask(**_questions(standing))
 
     def apply(self, act: Act) -> Ending:
+        act.after |= {"said": answers.said(act.standing, act.asked), "is_answered": not act.asked.has_failed}
         saga = act.standing.saga
         return saga.wake if _is_woken(act.standing) else _nothing
 

@@ -150,10 +150,12 @@ class TestDoing:
         assert "It says otherwise there: succeeded." in page
         assert 'value="ticket-1"' in page
 
-    def test_a_look_shows_the_answer_in_the_history(self, operator: Office, failed: SagaExecution) -> None:
+    def test_a_look_tells_the_answer_and_keeps_it_in_the_history(self, operator: Office, failed: SagaExecution) -> None:
         page = act(operator, failed, "look_up")
 
-        assert "Look up at the gateway: it has answered." in read(page)
+        answer = "The gateway says: captured 25.00 USD, nothing refunded."
+        assert f'<li class="success">{answer}</li>' in page
+        assert f"<dt>Answer</dt><dd>{answer}</dd>" in page
         assert "Call 1: <b>look up</b>, answered 200 in" in page
         assert "Gateway and carrier were asked, and nothing was changed" in read(page)
 
@@ -162,7 +164,7 @@ class TestDoing:
     ) -> None:
         sandbox.fault("status_500", operation="look_up")
 
-        assert "Look up at the gateway: there was no proper answer." in read(act(operator, failed, "look_up"))
+        assert '<li class="warning">The gateway did not answer.</li>' in act(operator, failed, "look_up")
 
     def test_an_edit_changes_what_was_edited_and_shows_the_difference(self, operator: Office, sandbox: Sandbox) -> None:
         saga = begin_checkout(make_order(), customer_ip="wrong")
