@@ -32,9 +32,9 @@ class ReadOnly:
         return False
 
 
-def section(title: str, names: str) -> tuple[str, dict[str, Any]]:
-    """A fieldset; `names` are its fields, with blanks between."""
-    return title, {"fields": names.split()}
+def section(title: str, names: str, *, is_folded: bool = False) -> tuple[str, dict[str, Any]]:
+    """A fieldset; `names` are its fields, with blanks between. What is folded stands at the end of the page."""
+    return title, {"fields": names.split(), "classes": ["collapse"] if is_folded else []}
 
 
 class Record(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]

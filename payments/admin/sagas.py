@@ -78,10 +78,10 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     fieldsets: ClassVar[Any] = [
         section(
             "What it is",
-            "told stands_because failed_because waits_for waits_until next_run order_link amount reference charge_link "
+            "told stands_because failed_because order_link amount reference charge_link waits_for waits_until next_run "
             "key_link created_at updated_at finished_at",
         ),
-        section("How it is carried on", "way defined_by business_key lease epoch recoveries"),
+        section("How it is carried on", "way defined_by business_key lease epoch recoveries", is_folded=True),
     ]
     inlines = (Refunds,)
     change_form_template = "admin/payments/sagaexecution/change_form.html"

@@ -74,13 +74,15 @@ def test_a_checkout_that_failed_tells_why_and_how_it_was_undone(office: Office, 
 
 
 def test_an_undo_that_was_refused_asks_for_a_person(office: Office, sandbox: Sandbox) -> None:
-    saga = run_checkout(make_order(postal_code="99999"), "tok_refund_fails")
+    saga = run_checkout(make_order(postal_code="99999", reference="shop-4711"), "tok_refund_fails")
 
     html = saga_page(office, saga)
 
     assert "It could not be undone: a person has to." in html
     assert "Why it stands" in html
-    assert "Could not refund 25.00 USD at sandbox:" in html.partition("How it is carried on")[0]
+    head = html.partition("What can be done now")[0]
+    assert "Could not refund 25.00 USD at sandbox: The card&#x27;s issuer refuses to refund this charge." in head
+    assert ("<dd>25.00 USD</dd>" in head, "<dd>shop-4711</dd>" in head) == (True, True)
     assert any(text.startswith("Could not refund 25.00 USD at sandbox:") for text in told(html))
     assert told(html)[-1].startswith("Could not undo everything, and stopped for a person:")
 
@@ -105,7 +107,7 @@ def test_of_a_saga_that_no_step_has_stopped_the_engines_word_is_shown(office: Of
 
     SagaEvent.objects.create(saga=saga, kind="needs_attention", reason="Workers keep dying on this saga.")
 
-    assert "Workers keep dying on this saga." in saga_page(office, saga).partition("How it is carried on")[0]
+    assert "Workers keep dying on this saga." in saga_page(office, saga).partition("What can be done now")[0]
 
 
 def test_what_people_settled_is_told_when_they_did_with_the_amount_and_their_request(
@@ -130,6 +132,14 @@ def test_sends_are_counted_over_all_keys(office: Office, sandbox: Sandbox) -> No
     advance(saga)
 
     assert "<dt>Sent</dt><dd>twice</dd>" in re.sub(r"\s*\n\s*", "", saga_page(office, saga))
+
+
+def test_what_only_its_makers_want_to_know_is_folded_at_the_end(office: Office, sandbox: Sandbox) -> None:
+    page, folded = saga_page(office, run_checkout()).split('<details class="record folded">')
+
+    for name in ("Business key", "Lease", "Epoch", "Recoveries", "Definition"):
+        assert (f"<dt>{name}</dt>" in page, f"<dt>{name}</dt>" in folded) == (False, True)
+    assert "What its steps know" not in folded
 
 
 def test_what_a_saga_waits_for_is_said_with_its_deadline(office: Office, sandbox: Sandbox) -> None:
