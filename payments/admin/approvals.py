@@ -17,7 +17,7 @@ from orders.admin.marks import NOTHING, Tone, badge, in_words, link, money, page
 from orders.admin.pages import Record, section
 from orders.errors import DomainError
 from orders.models import Order
-from payments.admin.interventions import goes_on, person
+from payments.admin.interventions import GOES_ON, goes_on, person
 from payments.admin.marks import pretty
 from payments.interventions import approvals
 from payments.interventions.actions import ACTIONS
@@ -128,8 +128,8 @@ class SagaInterventionAdmin(Record):
             form.add_error(None, error.detail)
             return None
         level = messages.WARNING if row.state == State.STALE else messages.SUCCESS
-        more = goes_on(row.saga) if row.state == State.APPLIED else ""
-        self.message_user(request, f"{_DONE[row.state]}{more}", level)
+        is_begun = row.state == State.APPLIED and goes_on(row.saga)
+        self.message_user(request, f"Approved: {GOES_ON}" if is_begun else _DONE[row.state], level)
         return HttpResponseRedirect(page_url(row.saga))
 
     def _ask(self, request: HttpRequest, row: SagaIntervention, form: NoteForm, page: str) -> HttpResponse:

@@ -30,6 +30,7 @@ State = SagaIntervention.State
 
 BULK: Final = "payments_sagaexecution_bulk"
 ACTIONS_IN_BULK: Final = ("retry", "pause", "resume")
+SET_GOING: Final = ("retry", "resume")
 SPREAD_SECONDS: Final = 10.0
 """What is set going together begins within so many seconds, so that a gateway that is just back is not flattened."""
 
@@ -110,7 +111,7 @@ class BulkActions:
                 yield saga.public_id, self._one(request, saga, action, ticked.epoch, form.cleaned_data["reason"])
 
     def _one(self, request: HttpRequest, saga: SagaExecution, action: str, epoch: int, reason: str) -> str:
-        delay = {} if action == "pause" else {"delay": timedelta(seconds=uniform(0, SPREAD_SECONDS))}  # noqa: S311
+        delay = {"delay": timedelta(seconds=uniform(0, SPREAD_SECONDS))} if action in SET_GOING else {}  # noqa: S311
         try:
             row = requests.request(saga, action=action, by=person(request), reason=reason, epoch=epoch, **delay)
         except DomainError as error:
@@ -121,9 +122,9 @@ class BulkActions:
         became = [outcome for _saga, outcome in outcomes]
         done, waiting = became.count(State.APPLIED), became.count(State.AWAITING_APPROVAL)
         level = messages.SUCCESS if done or waiting else messages.WARNING
-        asked = f" {waiting} wait for a second person's approval." if waiting else ""
-        asked += " Reload this page in a moment to see how they go on." if done and action != "pause" else ""
-        self.message_user(request, f"{ACTIONS[action].title}: {done} of {len(outcomes)} done.{asked}", level)
+        told = f"{ACTIONS[action].title}: {done} of {len(outcomes)} {_became(action, done)}"
+        asked = f" {waiting} {'waits' if waiting == 1 else 'wait'} for a second person's approval." if waiting else ""
+        self.message_user(request, f"{told}{asked}", level)
         for saga, outcome in outcomes:
             if outcome not in (State.APPLIED, State.AWAITING_APPROVAL):
                 self.message_user(request, f"Not done: {saga}. {outcome}", messages.WARNING)
@@ -142,11 +143,20 @@ class BulkActions:
             "do": ACTIONS[action].title,
             "address": reverse(f"admin:{BULK}", args=[action]),
             "list_url": _list(),
-            "is_spread": action != "pause",
+            "is_spread": action in SET_GOING,
             "seconds": int(SPREAD_SECONDS),
         }
         status = 400 if form else 200
         return TemplateResponse(request, "admin/payments/sagaexecution/bulk.html", context, status=status)
+
+
+def _became(action: str, count: int) -> str:
+    """What is set going is only begun."""
+    if action not in SET_GOING or not count:
+        return "done."
+    if count == 1:
+        return "goes on now. Reload this page to see how it ends."
+    return "go on now. Reload this page to see how they end."
 
 
 def _ticked(request: HttpRequest) -> list[Ticked]:

@@ -28,6 +28,7 @@ from payments.redaction import redact
 ACT: Final = "payments_sagaexecution_act"
 VIEW_INTERVENTION: Final = "payments.view_sagaintervention"
 MOVED_ON: Final = "The saga has moved on since you looked at it, and nothing was done. See how it stands now."
+GOES_ON: Final = "it goes on now. Reload this page to see how it ends."
 _EVIDENCE: Final = {
     "resolve_unknown": "The gateway's or the carrier's own reference: of the transaction, or of the charge or parcel.",
     "mark_compensated": "The gateway's reference of the refund, or that of whatever undid it elsewhere: a bank "
@@ -162,14 +163,13 @@ def became(row: SagaIntervention) -> tuple[int, str]:
         return messages.SUCCESS, f"{title}: a second person has to approve it. Nothing was changed yet."
     if ACTIONS[row.action].only_looks:
         return _answer(row)
-    return messages.SUCCESS, f"{title}: done.{goes_on(row.saga)}"
+    return messages.SUCCESS, f"{title}: {GOES_ON if goes_on(row.saga) else 'done.'}"
 
 
-def goes_on(saga: SagaExecution) -> str:
-    """That the saga is under way again, for whoever has seen to that; empty when it is not."""
+def goes_on(saga: SagaExecution) -> bool:
+    """Whether what was done has set the saga going: then it is only begun."""
     saga.refresh_from_db(fields=["state", "is_paused"])
-    is_going = saga.state in SagaExecution.ACTIVE and not saga.is_paused
-    return " The saga goes on now: reload this page to see how that ends." if is_going else ""
+    return saga.state in SagaExecution.ACTIVE and not saga.is_paused
 
 
 def _answer(row: SagaIntervention) -> tuple[int, str]:

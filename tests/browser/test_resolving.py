@@ -63,7 +63,7 @@ def test_a_refund_made_at_the_bank_is_marked_approved_and_the_rest_undone(
     desk.fill("Note", "Saw it on the statement.")
     desk.click("Approve")
 
-    desk.assert_sees("Approved, and done.")
+    desk.assert_sees("Approved: it goes on now. Reload this page to see how it ends.")
     desk.wait_for("A person has resolved it.")
     desk.assert_sees("Saw it on the statement.", "bank transfer 2026-11-24/17")
     desk.open(f"/admin/orders/order/{order_of(failed).public_id}/change/")
@@ -86,7 +86,7 @@ def test_what_is_ticked_in_the_list_is_tried_again_together(desk: Desk, failed: 
     desk.fill("Reason", "The gateway is back.")
     desk.click("Try again")
 
-    desk.assert_sees("Try again: 1 of 1 done.")
+    desk.assert_sees("Try again: 1 of 1 goes on now.")
     open_the_saga(desk, failed)
     desk.assert_sees("Was told to try “refund payment” again: The gateway is back.")
     desk.wait_for("Could not undo everything, and stopped for a person")

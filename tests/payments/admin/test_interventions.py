@@ -111,7 +111,7 @@ class TestDoing:
     def test_sets_a_saga_going_and_says_so(self, operator: Office, failed: SagaExecution) -> None:
         page = act(operator, failed, "retry")
 
-        assert "Try again: done." in read(page)
+        assert "Try again: it goes on now. Reload this page to see how it ends." in read(page)
         assert failed.state == "compensating"
         assert f"Was told to try “refund payment” again: {REASON}" in read(page)
         assert f"<dt>By</dt><dd>{operator.user.username}</dd>" in page
@@ -165,6 +165,12 @@ class TestDoing:
         sandbox.fault("status_500", operation="look_up")
 
         assert '<li class="warning">The gateway did not answer.</li>' in act(operator, failed, "look_up")
+
+    def test_what_is_paused_is_done_and_what_is_resumed_goes_on(self, operator: Office, sandbox: Sandbox) -> None:
+        saga = begin_checkout(make_order())
+
+        assert "Pause: done." in read(act(operator, saga, "pause"))
+        assert "Resume: it goes on now." in read(act(operator, saga, "resume"))
 
     def test_an_edit_changes_what_was_edited_and_shows_the_difference(self, operator: Office, sandbox: Sandbox) -> None:
         saga = begin_checkout(make_order(), customer_ip="wrong")

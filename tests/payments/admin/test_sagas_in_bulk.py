@@ -77,7 +77,7 @@ class TestInBulk:
 
         told = self.do(operator, "retry", page)
 
-        assert "Try again: 3 of 5 done." in told
+        assert "Try again: 3 of 5 go on now. Reload this page to see how they end." in told
         assert f"Not done: {over}. It is over." in told
         assert f"Not done: {moved}. The saga has moved on since it was looked at." in told
         assert SagaIntervention.objects.filter(state="applied", reason=REASON).count() == 3
@@ -99,7 +99,7 @@ class TestInBulk:
 
         told = self.do(operator, "retry", self.tick(operator, "retry", [large, failed_refund()]))
 
-        assert "Try again: 1 of 2 done. 1 wait for a second person's approval." in told
+        assert "Try again: 1 of 2 goes on now. Reload this page to see how it ends. 1 waits for a second" in told
         approve(SagaIntervention.objects.get(state="awaiting_approval"))
 
     def test_pausing_and_resuming(self, operator: Office, sandbox: Sandbox) -> None:
@@ -107,7 +107,7 @@ class TestInBulk:
 
         assert "Pause: 2 of 2 done." in self.do(operator, "pause", self.tick(operator, "pause", sagas))
         assert leases.claim_next(owner=WORKER) is None
-        assert "Resume: 2 of 2 done." in self.do(operator, "resume", self.tick(operator, "resume", sagas))
+        assert "Resume: 2 of 2 go on now." in self.do(operator, "resume", self.tick(operator, "resume", sagas))
 
         for saga in sagas:
             make_due(saga)

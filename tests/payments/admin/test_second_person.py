@@ -13,7 +13,9 @@ from tests.payments.interventions.builders import (
     ask_for,
     everything,
     failed_refund,
+    stopped_refund,
 )
+from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -60,11 +62,22 @@ class TestTheSecondPerson:
         answer = second.post(DECIDE, row.public_id, note="Saw the statement.", decision="approve")
 
         page = read(answer.content.decode())
-        assert "Approved, and done." in page
+        assert "Approved: it goes on now. Reload this page to see how it ends." in page
         assert "Saw the statement." in page
         failed.refresh_from_db()
         assert advance(failed).state == "resolved"
         assert order_of(failed).status == "payment_failed"
+
+    def test_approves_what_ends_the_saga_and_is_told_that_it_is_done(
+        self, operator: Office, second: Office, sandbox: Sandbox
+    ) -> None:
+        saga = stopped_refund(sandbox)
+        act(operator, saga, "force_fail")
+        row = SagaIntervention.objects.get()
+
+        answer = second.post(DECIDE, row.public_id, note="The customer has kept it.", decision="approve")
+
+        assert "Approved, and done." in answer.content.decode()
 
     def test_refuses_and_nothing_is_done(self, second: Office, failed: SagaExecution, row: SagaIntervention) -> None:
         before = everything(failed)
