@@ -26,6 +26,8 @@ CLOCKS_APART: Final = timedelta(seconds=1)
 """The database's clock and the one a worker carries on with are never this far apart."""
 STOPS: Final = frozenset({"completed", "compensated", "needs_attention", "failed_compensation", "resolved"})
 """After these no step follows, unless a person sees to it."""
+LET_GO_ON: Final = frozenset({"retried", "resumed"})
+"""What people do so that a step which stood is carried on."""
 MOMENT: Final = timedelta(microseconds=1)
 SCREENING_STEPS: Final[Mapping[str, str]] = {
     Stage.BEFORE_AUTHORIZATION: "screen_order",
@@ -95,9 +97,12 @@ def of(
     links_interventions: bool = False,
 ) -> list[Entry]:
     """`decisions` are those of this saga that the reader may see, who may see interventions if those are linked."""
-    steps = list(steps)
+    steps, events = list(steps), list(events)
     by_step = {SCREENING_STEPS.get(decision.stage, ""): decision for decision in decisions}
-    entries = [_of_step(step, saga, by_step.get(step.name), links_interventions) for step in steps]
+    entries = [
+        _of_step(step, saga, [*_of_decision(by_step.get(step.name)), *_of_word(step, links_interventions)], events)
+        for step in steps
+    ]
     entries += (_of_event(event, saga, _moment(event, steps)) for event in _with_end(events, saga))
     return sorted(entries, key=lambda entry: (entry.at, not entry.is_event))
 
@@ -127,7 +132,9 @@ def _is_forward(step: SagaStep) -> bool:
     return step.direction == Direction.FORWARD
 
 
-def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None, links_interventions: bool) -> Entry:
+def _of_step(
+    step: SagaStep, saga: SagaExecution, facts: list[tuple[str, object]], events: Iterable[SagaEvent]
+) -> Entry:
     calls, left_out = _shown(step.calls)
     outcome, tone = _mark(step, saga)
     # What people have stated has happened when they did so, however long before that the step was begun.
@@ -140,7 +147,7 @@ def _of_step(step: SagaStep, saga: SagaExecution, decision: Decision | None, lin
         mark=badge(outcome, tone),
         tone=tone,
         is_undoing=not _is_forward(step),
-        facts=[*_of_decision(decision), *_of_word(step, links_interventions), *_facts(step)],
+        facts=[*facts, *_took(step, events), *_facts(step)],
         calls=calls,
         calls_left_out=left_out,
     )
@@ -182,10 +189,18 @@ def _of_word(step: SagaStep, is_linked: bool) -> Iterator[tuple[str, object]]:
         yield "Stated in", format_html('<a class="id" href="{}">{}</a>', address, stated_in)
 
 
+def _took(step: SagaStep, events: Iterable[SagaEvent]) -> Iterator[tuple[str, object]]:
+    """How long it went on; not while it stood until a person let it go on."""
+    if not step.finished_at or not step.key or _stated_in(step):
+        return
+    resumed = [event.created_at for event in events if event.kind in LET_GO_ON]
+    begun = max((at for at in resumed if step.started_at < at < step.finished_at), default=None)
+    again = " since a person let it go on" if begun else ""
+    finished = timezone.localtime(step.finished_at)
+    yield "Took", f"{duration(step.finished_at - (begun or step.started_at))}{again}, until {finished:%H:%M:%S}"
+
+
 def _facts(step: SagaStep) -> Iterator[tuple[str, object]]:
-    if step.finished_at and step.key and not _stated_in(step):
-        finished = timezone.localtime(step.finished_at)
-        yield "Took", f"{duration(step.finished_at - step.started_at)}, until {finished:%H:%M:%S}"
     # A person who has it tried again gives it new attempts; the calls tell of them all.
     if sent := max(step.attempts, sum(call.get("operation") != "look_up" for call in step.calls)):
         yield "Sent", _times(sent)

@@ -126,11 +126,17 @@ def test_what_people_settled_is_told_when_they_did_with_the_amount_and_their_req
     assert link not in saga_page(Office(ALL_CLIENTS, "payments.view_sagaexecution"), saga)
 
 
-def test_sends_are_counted_over_all_keys(office: Office, sandbox: Sandbox) -> None:
+def test_sends_are_counted_over_all_keys_and_time_since_a_person_let_it_go_on(office: Office, sandbox: Sandbox) -> None:
     saga = failed_refund()
+    SagaStep.objects.filter(saga=saga, name="refund_payment").update(started_at=Now() - timedelta(hours=3))
+    assert "<dd>3 h 0 min, until" in saga_page(office, saga)
+
     ask_for(saga, "retry")
     advance(saga)
 
+    html = saga_page(office, saga)
+    assert "3 h 0 min, until" not in html
+    assert "since a person let it go on, until" in html
     assert "<dt>Sent</dt><dd>twice</dd>" in re.sub(r"\s*\n\s*", "", saga_page(office, saga))
 
 
