@@ -151,7 +151,10 @@ class AlertAdmin(Record):
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         alert: Alert = context["original"]
+        subject_url, subject_name = _way_to(alert.subject, request.user)
         context |= {
+            "subject_url": subject_url,
+            "subject_name": subject_name,
             "state": self.state(alert),
             "kind": kinds.named(alert.kind),
             "hours": HOURS,
@@ -212,7 +215,7 @@ class AlertAdmin(Record):
     def snoozer(self, alert: Alert) -> str:
         return str(alert.snoozed_by)
 
-    @admin.display(description="Open what it is about")
+    @admin.display(description="About")
     def subject_link(self, alert: Alert) -> SafeString | str:
         return _link_to(alert.subject) if alert.subject else "everything"
 
@@ -227,14 +230,34 @@ def _by(mark: SafeString, told: str) -> SafeString:
 
 def _link_to(subject: str) -> SafeString | str:
     """To the page of whatever has this id, if it has one: whoever may not see it is told so there."""
+    row = _named(subject)
+    address = _address(row) if row is not None else ""
+    if address:
+        return format_html('<a href="{}">{}</a>', address, identifier(subject))
+    return identifier(subject) if row is not None else subject or NOTHING
+
+
+def _way_to(subject: str, reader: Any) -> tuple[str, str]:
+    """The address of that page and what it is a page of, for a reader who may see it; two empty words otherwise."""
+    row = _named(subject)
+    if row is None or not reader.has_perm(f"{row._meta.app_label}.view_{row._meta.model_name}"):
+        return "", ""
+    return _address(row), str(row._meta.verbose_name).partition(" ")[0]  # a saga, a charge: what people call it
+
+
+def _named(subject: str) -> TypedModel | None:
+    """A row of this id, whether or not there is one; None for what is no id."""
     model = _models().get(subject.rpartition("_")[0])
     key = parse_id(model.PREFIX, subject) if model else None
-    if model is None or key is None:
-        return subject or NOTHING
+    return model(id=key) if model is not None and key is not None else None
+
+
+def _address(row: TypedModel) -> str:
+    """Empty for what has no page."""
     try:
-        return format_html('<a href="{}">{}</a>', page_url(model(id=key)), identifier(subject))
+        return page_url(row)
     except NoReverseMatch:
-        return identifier(subject)
+        return ""
 
 
 @cache

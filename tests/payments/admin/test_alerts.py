@@ -114,7 +114,9 @@ class TestThePage:
         advice = kinds.FAILED_COMPENSATION
         for told in (alert.summary, advice.advice, advice.more, "Failed compensation", "once", "opened"):
             assert told in html
-        assert f'href="/admin/payments/sagaexecution/{saga.public_id}/change/"' in html
+        assert (
+            f'<a class="button" href="/admin/payments/sagaexecution/{saga.public_id}/change/">Open the saga</a>' in html
+        )
         assert f'href="/admin/orders/order/{saga.order.public_id}/change/"' in html
 
     @pytest.mark.parametrize(
@@ -125,6 +127,11 @@ class TestThePage:
 
         assert (subject or "everything") in html
         assert "Look at what it is about." in html
+
+    def test_leads_nobody_to_what_they_may_not_see(self) -> None:
+        alert = make_alert(make_stuck_saga().public_id)
+
+        assert "Open the saga" not in Office(ALL_CLIENTS, "payments.view_alert").page(PAGE, alert.public_id)
 
     def test_is_answered_once_and_offers_no_more_then(self, office: Office) -> None:
         alert = make_alert()
