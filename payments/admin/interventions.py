@@ -28,6 +28,7 @@ from payments.redaction import redact
 ACT: Final = "payments_sagaexecution_act"
 VIEW_INTERVENTION: Final = "payments.view_sagaintervention"
 MOVED_ON: Final = "The saga has moved on since you looked at it, and nothing was done. See how it stands now."
+BEHIND: Final = "Something else awaits approval. That has to be decided about, or withdrawn, first."
 GOES_ON: Final = "it goes on now. Reload this page to see how it ends."
 _EVIDENCE: Final = {
     "resolve_unknown": "The gateway's or the carrier's own reference: of the transaction, or of the charge or parcel.",
@@ -95,7 +96,7 @@ class SagaActions:
         """Ask what an action needs, then do it, or have it wait for a second person."""
         saga, chosen = self._saga(request, object_id, action)
         standing = read(saga.pk)
-        reason = offers.why_not(chosen, standing)
+        reason = _why_not(chosen, standing)
         if standing is None or reason:
             self.message_user(request, f"{chosen.title}: {reason}", messages.WARNING)
             return HttpResponseRedirect(page_url(saga))
@@ -145,6 +146,7 @@ class SagaActions:
             "form": form,
             "what": action.told(standing),
             "needs_approval": offers.needs_second_person(action, standing, is_forced=action.is_forced),
+            "overtaken": "" if action.only_looks else _awaited(standing),
             "do": action.title,
         }
         status = 400 if form.errors else 200
@@ -166,6 +168,20 @@ def became(row: SagaIntervention) -> tuple[int, str]:
     return messages.SUCCESS, f"{title}: {GOES_ON if goes_on(row.saga) else 'done.'}"
 
 
+def _why_not(action: Action, standing: Standing | None) -> str:
+    """Why there is no use in asking for it now; empty when there is."""
+    if reason := offers.why_not(action, standing):
+        return reason
+    return BEHIND if standing is not None and offers.waits_behind(action, standing) else ""
+
+
+def _awaited(standing: Standing | None) -> str:
+    """The title of what a second person can still approve; empty when there is no such thing."""
+    if standing is None or standing.awaiting is None or not offers.is_awaited(standing):
+        return ""
+    return ACTIONS[standing.awaiting.action].title
+
+
 def goes_on(saga: SagaExecution) -> bool:
     """Whether what was done has set the saga going: then it is only begun."""
     saga.refresh_from_db(fields=["state", "is_paused"])
@@ -184,10 +200,13 @@ def _offered(saga: SagaExecution, request: HttpRequest) -> dict[str, Any]:
     user, standing = person(request), read(saga.pk)
     waiting = standing.awaiting if standing is not None and user.has_perm(VIEW_INTERVENTION) else None
     possible = offers.possible(standing, user.has_perm)
-    if waiting:  # one request waits at a time
-        possible = [offer for offer in possible if not offer.needs_approval]
     return {
-        "offers": [(_address(saga, offer), offer) for offer in possible],
+        "overtaken": _awaited(standing),
+        "offers": [
+            (_address(saga, offer), offer)
+            for offer in possible
+            if standing is None or not offers.waits_behind(offer.action, standing)
+        ],
         "waiting": waiting,
         "waiting_title": ACTIONS[waiting.action].title if waiting else "",
         "is_own": waiting is not None and waiting.requested_by_id == user.pk,

@@ -56,6 +56,16 @@ def why_not(action: Action, standing: Standing | None) -> str:
     return action.why_not(standing)
 
 
+def is_awaited(standing: Standing) -> bool:
+    """Whether a second person can still approve what somebody has asked for."""
+    return standing.awaiting is not None and standing.saga.is_as_seen_at(standing.awaiting.epoch)
+
+
+def waits_behind(action: Action, standing: Standing) -> bool:
+    """Whether it needs a second person while something awaits one already: one request waits at a time."""
+    return is_awaited(standing) and needs_second_person(action, standing, is_forced=action.is_forced)
+
+
 def needs_second_person(action: Action, standing: Standing, *, is_forced: bool) -> bool:
     """What rests on people's word always does, and whatever is about a large amount, unless it does no harm."""
     is_large = standing.order.amount_minor >= settings.SECOND_PERSON_AMOUNT

@@ -6,7 +6,7 @@ import pytest
 
 from payments.models import SagaExecution, SagaIntervention
 from tests.office import ALL_CLIENTS, Office
-from tests.payments.admin.forms import DECIDE, WITHDRAW, act, offered, read, saga_page
+from tests.payments.admin.forms import ACT, DECIDE, WITHDRAW, act, offered, read, saga_page
 from tests.payments.builders import advance, order_of
 from tests.payments.interventions.builders import (
     REASON,
@@ -43,13 +43,30 @@ class TestTheSecondPerson:
         assert ("Approve or refuse" in own, "somebody else has to approve it" in own) == (False, True)
         assert ("Approve or refuse" in other, "somebody else has to approve it" in other) == (True, False)
 
-    def test_is_asked_for_one_thing_at_a_time(
+    def test_is_asked_one_thing_at_a_time_and_what_overtakes_it_says_so(
         self, operator: Office, failed: SagaExecution, row: SagaIntervention
     ) -> None:
-        html = saga_page(operator, failed)
+        page = saga_page(operator, failed)
+        assert offered(page) == ["retry", "look_up", "edit_context"]
+        assert "“Mark as compensated” awaits approval. Whatever you do here, other than looking up, makes" in read(page)
+        warning = "“Mark as compensated” awaits approval. This makes that request stale"
+        forms = {action: read(operator.page(ACT, failed.public_id, action)) for action in ("retry", "look_up")}
+        assert (warning in forms["retry"], warning in forms["look_up"]) == (True, False)
 
-        assert offered(html) == ["retry", "look_up", "edit_context"]
-        assert "Whatever else is done to the saga before that is decided" in html
+        answer = operator.post(ACT, failed.public_id, "force_complete", reason=REASON, epoch=failed.epoch)
+
+        assert "Force to be complete: Something else awaits approval." in answer.content.decode()
+        assert SagaIntervention.objects.count() == 1
+
+    def test_is_asked_anew_about_a_saga_that_has_moved_on(
+        self, operator: Office, failed: SagaExecution, row: SagaIntervention
+    ) -> None:
+        SagaExecution.objects.filter(pk=failed.pk).update(epoch=failed.epoch + 1, moved_epoch=failed.epoch + 1)
+
+        page = saga_page(operator, failed)
+
+        assert "mark_compensated" in offered(page)
+        assert "makes that request stale" not in page
 
     def test_finds_it_on_the_first_page(self, operator: Office, second: Office, row: SagaIntervention) -> None:
         assert awaiting(operator) == awaiting(Office(groups=("Auditor",))) == 0
