@@ -15,6 +15,7 @@ from fraud.models import Decision
 from orders.admin.marks import Tone, badge, in_words, link
 from payments.admin.marks import DECISION_TONES, OUTCOME_TONES, pretty
 from payments.admin.narrative import event_sentence, has_stopped, is_unexpected, sentence
+from payments.interventions.actions import ACTIONS
 from payments.models import SagaEvent, SagaExecution, SagaStep
 from payments.redaction import redact
 
@@ -46,6 +47,8 @@ _EVENT_TONES: Final[Mapping[str, Tone]] = {
     "crashed": "alarm",
     "intervention_requested": "alarm",
 }
+_TITLES: Final[Mapping[str, str]] = {action.event: action.title for action in ACTIONS.values()}
+"""What people did is called as the button is with which they did it."""
 _GIVEN: Final[Mapping[str, str]] = {
     "said": "Answer",
     "evidence": "Evidence",
@@ -225,7 +228,7 @@ def _of_event(event: SagaEvent, saga: SagaExecution, at: datetime) -> Entry:
     return Entry(
         at=at,
         since=duration(at - saga.created_at),
-        title=in_words(event.kind).capitalize(),
+        title=_TITLES.get(event.kind) or in_words(event.kind).capitalize(),
         told=redact(event_sentence(event)),
         mark=badge("event", tone),
         tone=tone,

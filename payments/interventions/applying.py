@@ -48,7 +48,7 @@ def note(row: SagaIntervention, kind: str, *, by: "User", reason: str) -> None:
     """Write what became of a request into the saga's history, which it leaves as it is."""
     after = {"intervention": row.public_id, "action": row.action, **redact(row.arguments)}
     SagaEvent.objects.create(saga_id=row.saga_id, kind=kind, actor=by.get_username(), reason=reason, after=after)
-    log(row, by, f"{kind.replace('_', ' ').capitalize()} ({row.action.replace('_', ' ')})", reason)
+    log(row, by, f"{kind.replace('_', ' ').capitalize()} ({ACTIONS[row.action].title})", reason)
 
 
 def make_stale(row: SagaIntervention, *, by: "User") -> None:

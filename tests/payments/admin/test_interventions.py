@@ -113,6 +113,7 @@ class TestDoing:
 
         assert "Try again: it goes on now. Reload this page to see how it ends." in read(page)
         assert failed.state == "compensating"
+        assert "<h3>Try again </h3>" in page
         assert f"Was told to try “refund payment” again: {REASON}" in read(page)
         assert f"<dt>By</dt><dd>{operator.user.username}</dd>" in page
 

@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
+from payments.interventions.actions import ACTIONS
 from payments.models import SagaExecution, SagaIntervention
 from tests.office import ALL_CLIENTS, Office
 from tests.payments.admin.forms import ACT, DECIDE, WITHDRAW, act, offered, read, saga_page
@@ -142,7 +144,10 @@ class TestTheSecondPerson:
         page = read(operator.post(WITHDRAW, row.public_id, note="The wrong transfer.").content.decode())
 
         assert "Withdrawn: nothing was done." in page
-        assert "does not want it any more: The wrong transfer." in page
+        assert "Whoever asked for “Mark as compensated” does not want it any more: The wrong transfer." in page
+        assert LogEntry.objects.latest("id").get_change_message() == (
+            "Intervention withdrawn (Mark as compensated): The wrong transfer."
+        )
         assert everything(failed) == before
         assert (
             "This was decided already: withdrawn."
@@ -174,6 +179,16 @@ class TestTheSecondPerson:
 
 class TestTheList:
     NAME = "payments_sagaintervention_changelist"
+
+    def test_calls_an_action_as_its_button_does(self, operator: Office, failed: SagaExecution) -> None:
+        ask_for(failed, "mark_compensated", evidence="bank-1")
+
+        html = operator.page(self.NAME, action__exact="mark_compensated")
+
+        assert '<td class="field-what">Mark as compensated</td>' in html
+        for title in (action.title for action in ACTIONS.values()):
+            assert f"{title}</a>" in html
+        assert "Mark Compensated" not in html
 
     def test_is_read_by_auditors_who_decide_nothing(self, failed: SagaExecution) -> None:
         row = ask_for(failed, "mark_compensated", evidence="bank-1")
