@@ -10,9 +10,10 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import IO, Any
 
 import django
 
@@ -83,20 +84,24 @@ def perform(task: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Fork:
-    """One task's process. `ending` waits for it to end, or to stop."""
+    """One task's process. `ending` waits for it to end, or to stop.
+
+    It leaves its answer in a file without a name: a pipe holds 64 KiB, and who fills it waits for a reader.
+    """
 
     pid: int
-    pipe: TextIO
+    left: IO[bytes]
 
     def ending(self) -> dict[str, Any]:
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             return {"stopped": self.pid}
-        with self.pipe:
-            text = self.pipe.read()
+        with self.left as file:
+            file.seek(0)
+            text = file.read()
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             return {"killed": True}
-        answer: dict[str, Any] = json.loads(text or '{"error": "The process left nothing behind."}')
+        answer: dict[str, Any] = json.loads(text or b'{"error": "The process left nothing behind."}')
         return answer
 
 
@@ -110,18 +115,16 @@ def begin(tasks: list[dict[str, Any]]) -> list[Fork]:
 
 
 def _fork(task: dict[str, Any], waiting: int, go: int) -> Fork:
-    receiver, sender = os.pipe()
+    left = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed once it is read
     pid = os.fork()
     if pid == 0:
         try:
-            os.close(receiver)
             os.close(go)
             os.read(waiting, 1)  # nothing comes: it ends when everybody has closed the other side
-            os.write(sender, json.dumps(perform(task)).encode())
+            left.write(json.dumps(perform(task)).encode())
         finally:
             os._exit(0)
-    os.close(sender)
-    return Fork(pid, os.fdopen(receiver))
+    return Fork(pid, left)
 
 
 class Server:

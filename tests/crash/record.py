@@ -80,8 +80,11 @@ class Recorder:
         from tests.crash.invariants import INVARIANTS  # it needs Django, which is not there yet when this module is
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        told = [{"test": name, **test} for name, test in self._tests.items() if "row" in test]
         file = self._folder / f"{connection.vendor}.json"
+        told = [{"test": name, **test} for name, test in self._tests.items() if "row" in test]
+        if file.exists():  # a row that is run again replaces its own record
+            kept = json.loads(file.read_text())["tests"]
+            told = [*(test for test in kept if test["test"] not in self._tests), *told]
         about = {"database": connection.vendor, "version": _version(), "invariants": list(INVARIANTS)}
         file.write_text(json.dumps({**about, "tests": told}, indent=1))
 

@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,17 +15,20 @@ from tests.crash.page import DATABASES, page
 from tests.sandbox import ROOT
 
 PAGE: Final = ROOT / "docs" / "reliability.md"
+FOLDER: Final = ROOT / "var" / "reliability"
+CHAOS: Final = "chaos"
+PARTS: Final = (*DATABASES, CHAOS)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.reliability", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, help="do one part again, and keep the records of the others")
+    parser.add_argument("--row", help="do this test alone again, in the part that --only names")
     parser.add_argument("--checkouts", type=int, default=2000, help="of the chaos run (2000)")
     parser.add_argument("--seed", type=int, help="of the chaos run (random)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="paydesk-reliability-") as folder:
-        codes = [_matrix(Path(folder)), _chaos(Path(folder), options)]
-        records = [_read(Path(folder) / f"{name}.json") for name in DATABASES]
-        chaos = _read(Path(folder) / "chaos.json")
+    codes = [_do(part, options) for part in PARTS if options.only in (None, part)]
+    records, chaos = [_read(FOLDER / f"{name}.json") for name in DATABASES], _read(FOLDER / f"{CHAOS}.json")
     if not all([*records, chaos]):
         print("reliability: there is no record of some part; the page stays as it was", file=sys.stderr)
         return 1
@@ -36,15 +38,22 @@ def main() -> int:
     return 1 if any(codes) else 0
 
 
-def _matrix(folder: Path) -> int:
-    tests = ["tests/crash", *(row.test for row in ELSEWHERE)]
-    options = ["-p", "tests.crash.record", "--reliability", str(folder), "-q", "-p", "no:randomly"]
-    return subprocess.run([sys.executable, "-m", "tests", *options, *tests], cwd=ROOT).returncode
+def _do(part: str, options: argparse.Namespace) -> int:
+    if options.row is None:
+        (FOLDER / f"{part}.json").unlink(missing_ok=True)
+    return _chaos(options) if part == CHAOS else _matrix(part, options.row)
 
 
-def _chaos(folder: Path, options: argparse.Namespace) -> int:
+def _matrix(database: str, row: str | None) -> int:
+    tests = [row] if row else ["tests/crash", *(row.test for row in ELSEWHERE)]
+    options = ["-p", "tests.crash.record", "--reliability", str(FOLDER), "-q", "-p", "no:randomly"]
+    return subprocess.run([sys.executable, "-m", "tests", f"--{database}", *options, *tests], cwd=ROOT).returncode
+
+
+def _chaos(options: argparse.Namespace) -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.crash.chaos", f"--checkouts={options.checkouts}", "--every=2"]
-    command += [f"--json={folder / 'chaos.json'}"]
+    command += [f"--json={FOLDER / CHAOS}.json"]
     command += [f"--seed={options.seed}"] if options.seed is not None else []
     return subprocess.run(command, cwd=ROOT).returncode
 
