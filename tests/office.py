@@ -33,6 +33,10 @@ class Office:
     def post(self, name: str, /, *arguments: object, **form: object) -> Any:
         return self._http.post(reverse(f"admin:{name}", args=arguments), form, follow=True)
 
+    def send(self, address: str, /, **form: object) -> str:
+        """The page to which a form of that address leads."""
+        return str(self._http.post(address, form, follow=True).content.decode())
+
     def page(self, name: str, /, *arguments: object, **query: str) -> str:
         response = self.get(name, *arguments, **query)
         assert response.status_code == 200

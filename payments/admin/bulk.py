@@ -11,10 +11,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import link
@@ -28,6 +29,8 @@ from payments.models import SagaExecution, SagaIntervention
 
 State = SagaIntervention.State
 
+SHOWN: Final = "_changelist_filters"
+"""Django's own name for what a list was asked for, in the address of a page that leads back to it."""
 BULK: Final = "payments_sagaexecution_bulk"
 ACTIONS_IN_BULK: Final = ("retry", "pause", "resume")
 SET_GOING: Final = ("retry", "resume")
@@ -78,15 +81,15 @@ class BulkActions:
 
     @admin.action(description="Try again", permissions=["retry"])
     def retry_ticked(self, request: HttpRequest, sagas: QuerySet[SagaExecution]) -> HttpResponse:
-        return self._ask_in_bulk(request, "retry", _ticked(request))
+        return self._ask_in_bulk(request, "retry", _ticked(request), request.GET.urlencode())
 
     @admin.action(description="Pause", permissions=["pause"])
     def pause_ticked(self, request: HttpRequest, sagas: QuerySet[SagaExecution]) -> HttpResponse:
-        return self._ask_in_bulk(request, "pause", _ticked(request))
+        return self._ask_in_bulk(request, "pause", _ticked(request), request.GET.urlencode())
 
     @admin.action(description="Resume", permissions=["pause"])
     def resume_ticked(self, request: HttpRequest, sagas: QuerySet[SagaExecution]) -> HttpResponse:
-        return self._ask_in_bulk(request, "resume", _ticked(request))
+        return self._ask_in_bulk(request, "resume", _ticked(request), request.GET.urlencode())
 
     def bulk(self, request: HttpRequest, action: str) -> HttpResponse:
         """Do it to each saga by itself, and say what became of all."""
@@ -94,13 +97,13 @@ class BulkActions:
             raise Http404
         if not request.user.has_perm(ACTIONS[action].permission):
             raise PermissionDenied
-        form = BulkForm(request.POST or None)
+        form, shown = BulkForm(request.POST or None), request.GET.get(SHOWN, "")
         if request.method != "POST" or "ticked" in form.errors:
-            return HttpResponseRedirect(_list())
+            return HttpResponseRedirect(_list(shown))
         if not form.is_valid():
-            return self._ask_in_bulk(request, action, form.cleaned_data["ticked"], form)
+            return self._ask_in_bulk(request, action, form.cleaned_data["ticked"], shown, form)
         self._report(request, action, list(self._each(request, action, form)))
-        return HttpResponseRedirect(_list())
+        return HttpResponseRedirect(_list(shown))
 
     def _each(self, request: HttpRequest, action: str, form: BulkForm) -> Iterator[tuple[str, str]]:
         """The saga, and what became of it: a state, or why not."""
@@ -130,8 +133,9 @@ class BulkActions:
                 self.message_user(request, f"Not done: {saga}. {outcome}", messages.WARNING)
 
     def _ask_in_bulk(
-        self, request: HttpRequest, action: str, ticked: list[Ticked], form: BulkForm | None = None
+        self, request: HttpRequest, action: str, ticked: list[Ticked], shown: str, form: BulkForm | None = None
     ) -> HttpResponse:
+        """`shown` is what the list was asked for, to be shown again afterwards."""
         sagas = self.get_queryset(request).in_bulk([each.saga_id for each in ticked])
         rows = [(link(saga), saga_badge(saga), state_of(saga), link(saga.order)) for saga in sagas.values()]
         context = {
@@ -141,8 +145,8 @@ class BulkActions:
             "rows": rows,
             "form": form or BulkForm(initial={"ticked": " ".join(f"{saga_id}:{epoch}" for saga_id, epoch in ticked)}),
             "do": ACTIONS[action].title,
-            "address": reverse(f"admin:{BULK}", args=[action]),
-            "list_url": _list(),
+            "address": f"{reverse(f'admin:{BULK}', args=[action])}?{urlencode({SHOWN: shown})}",
+            "list_url": _list(shown),
             "is_spread": action in SET_GOING,
             "seconds": int(SPREAD_SECONDS),
         }
@@ -174,5 +178,5 @@ def _parse(mark: str) -> Ticked:
     return Ticked(UUID(saga_id), int(epoch))
 
 
-def _list() -> str:
-    return reverse("admin:payments_sagaexecution_changelist")
+def _list(shown: str) -> str:
+    return f"{reverse('admin:payments_sagaexecution_changelist')}?{QueryDict(shown).urlencode()}"

@@ -17,8 +17,10 @@ from orders.models import Order
 from payments.admin import story
 from payments.admin.actions import OrderActions
 from payments.admin.charges import card_of
+from payments.admin.interventions import VIEW_INTERVENTION
 from payments.admin.marks import DECISION_TONES, charge_badge, pretty, saga_badge
 from payments.admin.narrative import state_of, why
+from payments.interventions.actions import ACTIONS
 from payments.models import ChargeAttempt, Refund, SagaExecution
 from payments.redaction import redact
 
@@ -114,6 +116,7 @@ class Attention:
 
     told: str
     what_to_do: SafeString | str
+    awaited: str = ""
 
 
 def _attention(order: Order, request: HttpRequest) -> Attention:
@@ -124,7 +127,18 @@ def _attention(order: Order, request: HttpRequest) -> Attention:
     told = f"{state_of(saga)} {redact(stopped.reason) if stopped else ''}".strip()
     if not request.user.has_perm("payments.view_sagaexecution"):
         return Attention(told, "An operator has to decide what becomes of it.")
-    return Attention(told, format_html("What was done, and what can be done now: {}", link(saga)))
+    return Attention(
+        told, format_html("What was done, and what can be done now: {}", link(saga)), _awaited(saga, request)
+    )
+
+
+def _awaited(saga: SagaExecution, request: HttpRequest) -> str:
+    """What somebody has asked for about it, where a second person has to agree, for those who may see that."""
+    may_see = request.user.has_perm(VIEW_INTERVENTION)
+    row = saga.interventions.awaiting().select_related("requested_by").first() if may_see else None
+    if row is None:
+        return ""
+    return f"{row.requested_by} asks for “{ACTIONS[row.action].title}”: that awaits a second person."
 
 
 @admin.register(Order)

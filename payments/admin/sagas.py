@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import QuerySet
+from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from fraud.models import Decision
 from orders.admin.days import CreatedFilter
@@ -22,10 +23,13 @@ from payments.admin.interventions import VIEW_INTERVENTION, SagaActions
 from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
 from payments.admin.queues import QueueFilter
-from payments.models import ChargeAttempt, Refund, SagaExecution
+from payments.models import ChargeAttempt, Refund, SagaEvent, SagaExecution
+from payments.redaction import redact
 from payments.sagas import registry
 
 WAITING_FIELDS: Final = ("waits_for", "waits_until", "next_run")
+SHORT: Final = 100
+"""Characters of a reason in a list."""
 
 
 class DefinitionFilter(admin.SimpleListFilter):
@@ -62,7 +66,17 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         ChargeAttempt.PREFIX: "charge",
         Refund.PREFIX: "refunds",
     }
-    list_display = ("typed_id", "definition", "status", "order_link", "waits_for", "next_run", "updated_at")
+    list_display = (
+        "typed_id",
+        "definition",
+        "status",
+        "standing",
+        "amount",
+        "reference",
+        "order_link",
+        "next_run",
+        "updated_at",
+    )
     list_filter = (QueueFilter, "state", DefinitionFilter, CreatedFilter, WaitingFilter)
     list_select_related = ("order", "charge", "idempotency_key")
     actions = ("retry_ticked", "pause_ticked", "resume_ticked")
@@ -85,6 +99,15 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     ]
     inlines = (Refunds,)
     change_form_template = "admin/payments/sagaexecution/change_form.html"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [name for name in super().get_list_display(request) if self._is_shown(request, str(name))]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the reason for which a saga has stopped, which only the rows that are shown ask for."""
+        stops = SagaEvent.objects.filter(saga=OuterRef("pk"), kind=OuterRef("state")).order_by("-id")
+        why = Case(When(state__in=SagaExecution.STUCK, then=Subquery(stops.values("reason")[:1])))
+        return super().get_queryset(request).annotate(stopped_because=why)
 
     def render_change_form(self, request: HttpRequest, context: Any, *arguments: Any, **options: Any) -> HttpResponse:
         saga: SagaExecution = context["original"]
@@ -118,6 +141,11 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     @admin.display(description="State in words")
     def told(self, saga: SagaExecution) -> SafeString:
         return format_html("{} {}", saga_badge(saga), state_of(saga))
+
+    @admin.display(description="Waits for, or stands because")
+    def standing(self, saga: Any) -> str:
+        because = Truncator(redact(saga.stopped_because or "")).chars(SHORT)
+        return because or waiting_for(saga) or NOTHING
 
     @admin.display(description="Why it stands")
     def stands_because(self, saga: SagaExecution) -> str:

@@ -5,6 +5,7 @@ from payments.models import ChargeAttempt
 from tests.office import Office
 from tests.orders.builders import make_order
 from tests.payments.builders import Api, charge_of, run_checkout
+from tests.payments.interventions.builders import ask_for, failed_refund
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +95,16 @@ def test_an_order_that_was_tried_often_takes_no_more_queries(office: Office, san
 
     assert often.charges.count() == 3
     assert office.queries("orders_order_change", once.pk) == office.queries("orders_order_change", often.pk)
+
+
+def test_an_order_whose_saga_awaits_a_second_person_says_who_asked_for_what(office: Office, sandbox: Sandbox) -> None:
+    saga = failed_refund()
+    assert "awaits a second person" not in office.page("orders_order_change", saga.order_id)
+    row = ask_for(saga, "mark_compensated", evidence="bank-1")
+    finance = Office(groups=("Finance",))
+
+    html, to_others = (each.page("orders_order_change", saga.order_id) for each in (office, finance))
+
+    told = f"{row.requested_by} asks for “Mark as compensated”: that awaits a second person."
+    assert (told in html, told in to_others) == (True, False)
+    assert "This order needs a person." in to_others

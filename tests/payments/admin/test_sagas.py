@@ -336,6 +336,19 @@ def test_filters_narrow_the_list_of_sagas(office: Office, sandbox: Sandbox, quer
     assert saga.public_id not in office.page("payments_sagaexecution_changelist", **query)
 
 
+def test_the_list_says_why_a_saga_stands_and_over_how_much(office: Office, sandbox: Sandbox) -> None:
+    run_checkout(make_order(postal_code="99999", reference="shop-4711"), "tok_refund_fails")
+    other = Office(ALL_CLIENTS, "payments.view_sagaexecution")
+
+    html, without_orders = (each.page("payments_sagaexecution_changelist") for each in (office, other))
+
+    reason = "The card&#x27;s issuer refuses to refund this charge."
+    for shown in (html, without_orders):
+        assert f'<td class="field-standing">{reason}</td>' in shown
+    for told in ('<td class="field-amount">25.00 USD</td>', '<td class="field-reference">shop-4711</td>'):
+        assert (told in html, told in without_orders) == (True, False)
+
+
 def test_a_saga_page_takes_the_same_queries_however_long_its_story(office: Office, sandbox: Sandbox) -> None:
     short = run_checkout(make_order(), "tok_declined")
     long = run_checkout(make_order(postal_code="99999"), "tok_flaky_2")

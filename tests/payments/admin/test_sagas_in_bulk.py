@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -83,6 +84,21 @@ class TestInBulk:
         assert SagaIntervention.objects.filter(state="applied", reason=REASON).count() == 3
         states = SagaExecution.objects.filter(pk__in=[saga.pk for saga in failed]).values_list("state", flat=True)
         assert set(states) == {"compensating"}
+
+    def test_afterwards_the_list_is_shown_as_it_was(self, operator: Office, failed: SagaExecution) -> None:
+        other = run_checkout()
+        form = {"action": "retry_ticked", "_selected_action": str(failed.pk), f"epoch-{failed.pk}": failed.epoch}
+        page = operator.send(f"{reverse(f'admin:{LIST}')}?queue=failed", index="0", **form)
+        address = unescape(re.findall(r'action="([^"]*/bulk/[^"]*)"', page)[0])
+        assert f'href="{reverse(f"admin:{LIST}")}?queue=failed"' in page
+
+        asked_again = operator.send(address, ticked=hidden(page, "ticked"), reason="")
+        address = unescape(re.findall(r'action="([^"]*/bulk/[^"]*)"', asked_again)[0])
+        shown = operator.send(address, ticked=hidden(page, "ticked"), reason=REASON)
+
+        assert "1 of 1 goes on now" in shown
+        assert (other.public_id in shown, "/bulk/" in shown) == (False, False)
+        assert '<a href="?">' in shown, "the queue is chosen"
 
     def test_they_begin_spread_over_some_seconds(self, operator: Office, sandbox: Sandbox) -> None:
         failed = [failed_refund() for _ in range(4)]
