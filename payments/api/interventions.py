@@ -121,15 +121,7 @@ class Refuse(APIView):
 
     @extend_schema(request=DecisionInput, responses={200: InterventionSerializer})
     def post(self, request: Request, intervention_id: str) -> HttpResponse:
-        note = _validated(DecisionInput, request)["note"]
-        row = find(_visible(request), intervention_id)
-
-        def refuse(idempotency: Idempotency) -> HttpResponse:
-            with idempotency.first_commit() as first_use:
-                refused = approvals.refuse(row, by=client_of(request), note=note)
-                return first_use.freeze(200, _body(refused), headers={"Content-Type": JSON})
-
-        return _once(request, refuse)
+        return _drop(request, intervention_id, approvals.refuse)
 
 
 class Withdraw(APIView):
@@ -140,15 +132,20 @@ class Withdraw(APIView):
 
     @extend_schema(request=DecisionInput, responses={200: InterventionSerializer})
     def post(self, request: Request, intervention_id: str) -> HttpResponse:
-        note = _validated(DecisionInput, request)["note"]
-        row = find(_visible(request), intervention_id)
+        return _drop(request, intervention_id, approvals.withdraw)
 
-        def withdraw(idempotency: Idempotency) -> HttpResponse:
-            with idempotency.first_commit() as first_use:
-                withdrawn = approvals.withdraw(row, by=client_of(request), note=note)
-                return first_use.freeze(200, _body(withdrawn), headers={"Content-Type": JSON})
 
-        return _once(request, withdraw)
+def _drop(request: Request, intervention_id: str, end: Callable[..., SagaIntervention]) -> HttpResponse:
+    """Have it not done; `end` is who may say so."""
+    note = _validated(DecisionInput, request)["note"]
+    row = find(_visible(request), intervention_id)
+
+    def drop(idempotency: Idempotency) -> HttpResponse:
+        with idempotency.first_commit() as first_use:
+            ended = end(row, by=client_of(request), note=note)
+            return first_use.freeze(200, _body(ended), headers={"Content-Type": JSON})
+
+    return _once(request, drop)
 
 
 class InterventionFilter(django_filters.FilterSet):

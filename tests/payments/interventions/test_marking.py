@@ -23,7 +23,6 @@ from tests.payments.interventions.builders import (
     stopped_unknown,
     suspense,
     tell,
-    unreachable_refund,
 )
 from tests.payments.sagas.evidence import effective
 from tests.sandbox import Sandbox
@@ -31,11 +30,6 @@ from tests.sandbox import Sandbox
 pytestmark = pytest.mark.django_db
 
 BANK = "bank transfer 2026-11-24/17"
-
-
-@pytest.fixture
-def refused_for_now(sandbox: Sandbox) -> SagaExecution:
-    return unreachable_refund(sandbox)
 
 
 class TestMoneyFromElsewhere:

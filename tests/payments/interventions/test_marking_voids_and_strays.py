@@ -19,18 +19,12 @@ from tests.payments.interventions.builders import (
     suspense,
     tell,
     told_of,
-    unreachable_refund,
 )
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
 
 BANK = "bank transfer 2026-11-24/17"
-
-
-@pytest.fixture
-def refused_for_now(sandbox: Sandbox) -> SagaExecution:
-    return unreachable_refund(sandbox)
 
 
 class TestAnAuthorization:
