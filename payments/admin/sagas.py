@@ -156,11 +156,11 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         event = saga.events.filter(kind=saga.state).last()
         return event.reason if event is not None else NOTHING
 
-    @admin.display(description="Order's amount")
+    @admin.display(description="Amount")
     def amount(self, saga: SagaExecution) -> str:
         return str(saga.order.total)
 
-    @admin.display(description="Client's reference")
+    @admin.display(description="Reference")
     def reference(self, saga: SagaExecution) -> str:
         return saga.order.reference or NOTHING
 
