@@ -121,6 +121,8 @@ def _will_be_learnt(saga: SagaExecution, outcome: Outcome, *, gateway: str) -> b
 def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:
     if outcome.result != Result.SUCCEEDED:
         return Status.IGNORED
+    if is_recorded(outcome, gateway=event.gateway):
+        return Status.PROCESSED
     charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
     refund = Refund.objects.filter(saga=saga).first() if outcome.operation == Operation.REFUND else None
     try:

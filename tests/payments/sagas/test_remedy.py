@@ -8,6 +8,7 @@ from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, SagaEx
 from payments.outcomes import record_outcome
 from tests.orders.builders import make_order
 from tests.payments.builders import advance, charge_of, run_checkout
+from tests.payments.interventions.builders import tell
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,17 @@ def test_a_capture_of_a_voided_charge_is_refunded_through_suspense(sandbox: Sand
 
     assert (remedy.state, suspense(charge)) == ("completed", 0)
     assert done_at(sandbox, charge.gateway_reference) == ["authorize", "capture", "refund"]
+
+
+def test_the_webhook_of_its_own_refund_tells_nothing_new(sandbox: Sandbox) -> None:
+    charge = authorized_but_voided_in_our_books()
+    record_outcome(charge, capture_behind_our_back(sandbox, charge), source=WEBHOOK)
+    advance(remedy_of(charge))
+    refund = GatewayOutcome.objects.get(charge=charge, operation="refund")
+
+    event = tell(sandbox, charge, "charge.refunded", refund.transaction_id)
+
+    assert (event.status, suspense(charge)) == ("processed", 0)
 
 
 def test_a_second_authorization_is_voided_and_the_first_left_alone(sandbox: Sandbox) -> None:
