@@ -137,8 +137,8 @@ def _chaos(told: Record, *, machine: str, when: str) -> str:
         f"It took {told['seconds']} seconds, {told['seconds under faults']} of them under faults; then everything"
         f" settled. Gateway and carrier were called {told['calls']} times, and {told['unanswered calls']} calls had no"
         f" answer. {told['leases taken over']} leases were taken over from somebody who was gone or stood still;"
-        f" {told['stale answers refused']} answers came to somebody who had lost his. {told['remedies']} remedies and"
-        f" {told['refunds on request']} refunds on request were made.",
+        f" {told['stale answers refused']} answers came to somebody who had lost theirs. Remedies that were"
+        f" needed: {told['remedies']}; refunds on request: {told['refunds on request']}.",
         _table(("fault", "times"), _counts(told["faults"])),
         "What the clients were told in the end:",
         _table(("answer", "orders"), _counts(told["ends"])),

@@ -1,4 +1,7 @@
-"""`make reliability`: the whole matrix on both databases, then the chaos run, and the page with what came of them."""
+"""`make reliability`: the whole matrix on both databases, then the chaos run, and the page with what came of them.
+
+Each part leaves its record in `var/reliability`. A part, or a row, that is done again replaces its own.
+"""
 
 import argparse
 import json
