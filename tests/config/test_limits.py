@@ -64,9 +64,13 @@ def refused(answer: Any) -> int:
     return int(answer["Retry-After"])
 
 
-def is_end_of_minute(seconds_from_now: int) -> bool:
-    """To two seconds: a window is a minute of the clock, and one that is full has to end."""
-    return abs((time.time() + seconds_from_now + 30) % 60 - 30) <= 2
+def is_end_of_window(seconds_from_now: int, settings: Settings) -> bool:
+    """To two seconds: a window that is full has to end. It is a minute of the clock; in Redis, from its first request.
+
+    What is counted for Redis in memory, after another test has taken Redis away, is counted by the clock.
+    """
+    is_end_of_minute = abs((time.time() + seconds_from_now + 30) % 60 - 30) <= 2
+    return is_end_of_minute or (bool(settings.REDIS_URL) and 58 <= seconds_from_now <= 60)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,7 +182,7 @@ class TestTokens:
         answers = [client.get(USERS, headers=bearer(token)) for _ in range(3)]
 
         assert [answer.status_code for answer in answers[:2]] == [200, 200]
-        assert is_end_of_minute(refused(answers[2]))
+        assert is_end_of_window(refused(answers[2]), settings)
 
     def test_coming_back_when_told_succeeds(self, client: Client, token: str, settings: Settings) -> None:
         settings.RATE_LIMIT_PER_TOKEN = "1 per 1 second"
@@ -251,7 +255,7 @@ class TestAddresses:
         answers = [client.get(USERS, headers=each, REMOTE_ADDR=address) for each in headers]
 
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
-        assert is_end_of_minute(refused(answers[3]))
+        assert is_end_of_window(refused(answers[3]), settings)
         assert answers[3]["X-Request-ID"] == answers[3].json()["request_id"]
 
     def test_what_a_revoked_token_asks_for_counts_too(
