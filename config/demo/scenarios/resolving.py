@@ -52,4 +52,4 @@ def _approve(office: Office, saga: str) -> None:
     require(found, "the second person is not asked")
     office.open(found[1] if found else "")
     told = office.fill_in(note="Saw it on the statement.", decision="approve")
-    require("Approved, and done." in told, "the back office did not confirm the approval")
+    require("Approved: it goes on now." in told, "the back office did not confirm the approval")
