@@ -123,6 +123,7 @@ class Call:
 class Capabilities:
     """What a gateway promises.
 
+    `two_call_authorize`: it first makes a payment that cannot move money (`open`), then confirms it (`authorize`).
     `absence_is_proof`: its look-up is strongly consistent, so what it does not find did not happen.
     `key_retention`: how long it honours an idempotency key. `settle_delay`: how long after a request has ended
     its effect may still appear.
@@ -133,6 +134,7 @@ class Capabilities:
     key_retention: timedelta = timedelta(hours=24)
     absence_is_proof: bool = False
     partial_capture: bool = False
+    two_call_authorize: bool = False
 
 
 class PaymentGateway(Protocol):
@@ -143,8 +145,15 @@ class PaymentGateway(Protocol):
         """Raise InvalidRequestError for a payment method that can never be charged; asks nobody."""
         ...
 
+    def open(self, request: Request) -> str:
+        """Make the payment that `authorize` will confirm; its reference. No money can move by it.
+
+        For gateways with `two_call_authorize` alone.
+        """
+        ...
+
     def authorize(self, request: Request) -> Outcome:
-        """Reserve `amount_minor` on the customer's card."""
+        """Reserve `amount_minor` on the customer's card; where `open` was called, for the payment `reference`."""
         ...
 
     def capture(self, request: Request) -> Outcome:
