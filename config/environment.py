@@ -63,6 +63,12 @@ class Environment:
     def fault(self, name: str, problem: str) -> None:
         self.faults.append(f"{name}: {problem}")
 
+    def require_beside(self, reason: str, **values: object) -> None:
+        """Find fault with every one of `values` that is empty, for `reason`."""
+        for name, value in values.items():
+            if not value:
+                self.fault(name, f"is missing, and {reason}")
+
     def finish(self) -> None:
         """Raise ImproperlyConfigured with every fault, one a line."""
         if self.faults:
@@ -106,7 +112,7 @@ class Environment:
         return self._read(name, _number(minimum, 86_400), default, dev, default)
 
     def choice(self, name: str, choices: tuple[str, ...], default: str, *, dev: str | None = None) -> str:
-        return self._read(name, _one_of(choices), default, dev, default)
+        return self._read(name, one_of(choices), default, dev, default)
 
     def parsed(self, name: str, parse: Callable[[str], T], default: str, *, dev: str | None = None) -> T:
         """The value or the default through `parse`, which raises InvalidValueError for a form it does not know."""
@@ -233,10 +239,13 @@ def _number(minimum: float, maximum: float) -> Callable[[str], float]:
     return parse
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+def one_of(choices: Iterable[str]) -> Callable[[str], str]:
+    """Accept one of `choices`, and name them all for anything else."""
+    known = tuple(choices)
+
     def parse(value: str) -> str:
-        if value not in choices:
-            raise InvalidValueError(f"{value!r} is not one of {', '.join(choices)}")
+        if value not in known:
+            raise InvalidValueError(f"{value!r} is not one of {', '.join(known)}")
         return value
 
     return parse

@@ -50,6 +50,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             **{name: {"handlers": [], "level": "NOTSET", "propagate": True} for name in ("django", "gunicorn.error")},
+            "stripe": {"level": "WARNING"},  # every call is kept with its saga
             "django.request": {"level": "ERROR"},  # `request_finished` has the rest
             **{name: {"handlers": [], "level": "CRITICAL", "propagate": False} for name in _QUIET},
         },

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from config import backends
-from config.environment import REQUIRED, Environment, rate, url
+from config import backends, service_map
+from config.environment import REQUIRED, Environment, one_of, rate, url
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -176,29 +176,31 @@ CARD_TESTING_DECLINES = env.integer("CARD_TESTING_DECLINES", 50, minimum=1)
 
 # Gateways
 
-GATEWAYS = env.words("GATEWAYS", ["sandbox"])
-if unknown := set(GATEWAYS) - {"sandbox", "stripe"}:
-    env.fault("GATEWAYS", f"{', '.join(sorted(unknown))}: no such gateway; there are sandbox and stripe")
+GATEWAY_ADAPTERS = service_map.GATEWAYS
+GATEWAYS = env.words("GATEWAYS", ["sandbox"], each=one_of(GATEWAY_ADAPTERS))
 DEFAULT_GATEWAY = env.text("DEFAULT_GATEWAY", (GATEWAYS or ["sandbox"])[0])
-if DEFAULT_GATEWAY not in GATEWAYS:
+if GATEWAYS and DEFAULT_GATEWAY not in GATEWAYS:
     env.fault("DEFAULT_GATEWAY", f"{DEFAULT_GATEWAY!r} is not in GATEWAYS")
+CARRIER_ADAPTERS = service_map.CARRIERS
+CARRIER = env.choice("CARRIER", tuple(CARRIER_ADAPTERS), "sandbox")
 SANDBOX_PORT = env.integer("SANDBOX_PORT", 8001, minimum=1, maximum=65_535)
 SANDBOX_GATEWAY_URL = env.parsed(
     "SANDBOX_GATEWAY_URL", url("http", "https"), f"http://127.0.0.1:{SANDBOX_PORT}"
 ).rstrip("/")
 SANDBOX_WEBHOOK_SECRETS = env.words("SANDBOX_WEBHOOK_SECRETS", dev=["whsec_sandbox"])
-if "sandbox" in GATEWAYS and not SANDBOX_WEBHOOK_SECRETS:
-    env.fault("SANDBOX_WEBHOOK_SECRETS", "is missing, and sandbox is in GATEWAYS")
+if "sandbox" in GATEWAYS:
+    env.require_beside("sandbox is in GATEWAYS", SANDBOX_WEBHOOK_SECRETS=SANDBOX_WEBHOOK_SECRETS)
 SANDBOX_JOURNAL = env.text(
     "SANDBOX_JOURNAL", str(backends.beside(DATABASES["default"], BASE_DIR / "var", "sandbox.sqlite3"))
 )
 STRIPE_API_BASE = env.parsed("STRIPE_API_BASE", url("http", "https"), "https://api.stripe.com").rstrip("/")
 STRIPE_API_KEY = env.optional("STRIPE_API_KEY")
 STRIPE_WEBHOOK_SECRETS = env.words("STRIPE_WEBHOOK_SECRETS")
-if "stripe" in GATEWAYS and not STRIPE_API_KEY:
-    env.fault("STRIPE_API_KEY", "is missing, and stripe is in GATEWAYS")
-if "stripe" in GATEWAYS and not STRIPE_WEBHOOK_SECRETS:
-    env.fault("STRIPE_WEBHOOK_SECRETS", "is missing, and stripe is in GATEWAYS")
+STRIPE_SETTLE_DELAY_SECONDS = env.seconds("STRIPE_SETTLE_DELAY_SECONDS", 30, minimum=0)
+if {"stripe", "stripe_charges"}.intersection(GATEWAYS):
+    env.require_beside(
+        "Stripe is in GATEWAYS", STRIPE_API_KEY=STRIPE_API_KEY, STRIPE_WEBHOOK_SECRETS=STRIPE_WEBHOOK_SECRETS
+    )
 GATEWAY_TIMEOUT_SECONDS = env.seconds("GATEWAY_TIMEOUT_SECONDS", 5, dev=3)
 
 # Sagas and fraud
@@ -247,8 +249,14 @@ PUBLIC_URL = env.optional("PUBLIC_URL", url("http", "https"))
 if APP_ENV == "dev":
     ALERT_WEBHOOK_SECRET = ALERT_WEBHOOK_SECRET or "whsec_ZGV2LW9ubHktc2lnbnMtbm90aGluZy1vZi12YWx1ZQ=="
     PUBLIC_URL = PUBLIC_URL or f"http://127.0.0.1:{PORT}"
-if ALERT_WEBHOOK_URL and not ALERT_WEBHOOK_SECRET:
-    env.fault("ALERT_WEBHOOK_SECRET", "is missing, and ALERT_WEBHOOK_URL is set")
+if ALERT_WEBHOOK_URL:
+    env.require_beside("ALERT_WEBHOOK_URL is set", ALERT_WEBHOOK_SECRET=ALERT_WEBHOOK_SECRET)
+ALERT_SENDERS = service_map.ALERT_CHANNELS
+ALERT_CHANNELS = env.words("ALERT_CHANNELS", ALERT_SENDERS, each=one_of(ALERT_SENDERS))
+if "email" in ALERT_CHANNELS and env.raw("ALERT_CHANNELS"):
+    env.require_beside("email is in ALERT_CHANNELS", ALERT_EMAILS=ALERT_EMAILS)
+if "webhook" in ALERT_CHANNELS and env.raw("ALERT_CHANNELS"):
+    env.require_beside("webhook is in ALERT_CHANNELS", ALERT_WEBHOOK_URL=ALERT_WEBHOOK_URL)
 if (ALERT_EMAILS or ALERT_WEBHOOK_URL) and not PUBLIC_URL:
     env.fault("PUBLIC_URL", "is missing, and alerts are sent: they link to their pages there")
 PUBLIC_URL = (PUBLIC_URL or "").rstrip("/")

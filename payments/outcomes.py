@@ -46,8 +46,7 @@ def record_unexpected(charge: ChargeAttempt, outcome: Outcome, *, source: str) -
         return
     _keep(charge, outcome, source)
     if not charge.gateway_reference:
-        ChargeAttempt.objects.filter(pk=charge.pk).update(gateway_reference=outcome.reference, updated_at=Now())
-        charge.gateway_reference = outcome.reference
+        note_reference(charge, outcome.reference)
     _post_to_suspense(charge, outcome)
 
 
@@ -77,6 +76,12 @@ def note_declined(charge: ChargeAttempt, decline_code: str, *, reference: str = 
         gateway_reference=reference or charge.gateway_reference,
         next_action_url="",
     )
+
+
+def note_reference(charge: ChargeAttempt, reference: str) -> None:
+    """How the gateway calls the charge."""
+    ChargeAttempt.objects.filter(pk=charge.pk).update(gateway_reference=reference, updated_at=Now())
+    charge.gateway_reference = reference
 
 
 def note_unknown(charge: ChargeAttempt) -> None:

@@ -29,7 +29,7 @@ class DeliveryError(Exception):
 
 def configured() -> list[str]:
     wanted = {EMAIL: settings.ALERT_EMAILS, WEBHOOK: settings.ALERT_WEBHOOK_URL}
-    return [channel for channel, where in wanted.items() if where]
+    return [channel for channel in settings.ALERT_CHANNELS if wanted[channel]]
 
 
 def send_mail(notices: Sequence[AlertNotice]) -> None:

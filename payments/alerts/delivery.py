@@ -4,11 +4,13 @@ A notice is claimed by moving its next attempt into the future; a worker that di
 again then, under the same id. No transaction is open while anything is sent.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 from payments.alerts import channels
 from payments.alerts.channels import DeliveryError
@@ -28,13 +30,13 @@ POSTS_A_ROUND = 50
 def deliver_due(*, now: datetime) -> None:
     """`now` is what receivers are told as the time of sending."""
     due = {channel: AlertNotice.objects.due(channel) for channel in channels.configured()}
-    if channels.EMAIL in due:
-        _mail([notice for notice in due[channels.EMAIL][:IN_ONE_MAIL] if _claim(notice)])
-    if channels.WEBHOOK in due:
-        _post_all(due[channels.WEBHOOK][:POSTS_A_ROUND], now=now)
+    for channel, notices in due.items():
+        import_string(settings.ALERT_SENDERS[channel])(notices, now=now)
 
 
-def _mail(notices: Sequence[AlertNotice]) -> None:
+def mail(due: QuerySet[AlertNotice], *, now: datetime) -> None:
+    """All in one."""
+    notices = [notice for notice in due[:IN_ONE_MAIL] if _claim(notice)]
     if not notices:
         return
     try:
@@ -47,9 +49,9 @@ def _mail(notices: Sequence[AlertNotice]) -> None:
             _sent(notice)
 
 
-def _post_all(notices: Iterable[AlertNotice], *, now: datetime) -> None:
+def post_all(due: QuerySet[AlertNotice], *, now: datetime) -> None:
     """A receiver that did not get one would hardly get the next: the others wait for the next round."""
-    for notice in notices:
+    for notice in due[:POSTS_A_ROUND]:
         if _claim(notice) and not _post(notice, now=now):
             return
 

@@ -1,8 +1,12 @@
-"""JSON over HTTP with a gateway, told apart by what is certain: answered, never sent, or unknown."""
+"""HTTP with a gateway, told apart by what is certain: answered, never sent, or unknown."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from prometheus_client import Histogram
@@ -16,34 +20,66 @@ SECONDS = Histogram("paydesk_gateway_call_seconds", "Time of a call to a gateway
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
-class JsonClient:
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. `answer` is the JSON in it, or the beginning of whatever else it is."""
+
+    status: int
+    text: bytes
+    headers: Mapping[str, str]
+    answer: Any
+
+    def require_clear(self) -> None:
+        """Raise RateLimitedError for a 429, GatewayTimeoutError for what says nothing: a 5xx, or no JSON object."""
+        if self.status == 429:
+            retry_after = self.headers.get("retry-after", "")
+            raise RateLimitedError(retry_after=float(retry_after) if retry_after.isdecimal() else None)
+        if self.status >= 500:
+            raise GatewayTimeoutError(f"The gateway answered {self.status}.", is_answered=True)
+        if not isinstance(self.answer, dict) or 300 <= self.status < 400:
+            # Not "answered": the real answer may well be kept under this key, so the key is kept too.
+            raise GatewayTimeoutError("The gateway's answer makes no sense.")
+
+
+@contextmanager
+def makes_sense() -> Iterator[None]:
+    """An answer of another shape than agreed says nothing about what happened: raise GatewayTimeoutError."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise GatewayTimeoutError("The gateway's answer makes no sense.") from error
+
+
+class Connections:
     """Connections to one gateway. `timeout`, in seconds, bounds a call from connecting to the last byte."""
 
-    def __init__(self, base_url: str, *, timeout: float) -> None:
-        self.base_url = base_url
+    def __init__(self, *, timeout: float) -> None:
         self.timeout = timeout
         self._pool = urllib3.PoolManager(
             maxsize=16, retries=False, timeout=urllib3.Timeout(connect=min(timeout, 2.0), read=timeout, total=timeout)
         )
 
-    def send(
-        self, operation: str, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = ""
-    ) -> tuple[int, dict[str, Any]]:
-        """The status (below 500, not 429) and the JSON object that came with it.
+    def exchange(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str],
+        shown: Any = None,
+    ) -> Reply:
+        """One call, kept for the record with the request as it is `shown`.
 
-        Raise NetworkError or RateLimitedError when the gateway has certainly done nothing, GatewayTimeoutError when
-        nobody can say.
+        Raise NetworkError when the gateway has certainly done nothing, GatewayTimeoutError when nobody can say.
         """
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key:
-            headers["Idempotency-Key"] = key
         started = monotonic()
         status: int | None = None
         answer: Any = None
         try:
-            status, text, retry_after = self._exchange(method, path, body, headers)
-            answer = _parse(text)
-            return _understood(status, answer, retry_after)
+            reply = self._exchange(method, url, body, headers)
+            status, answer = reply.status, reply.answer
+            return reply
         except (NewConnectionError, ConnectTimeoutError) as error:
             answer = type(error).__name__
             raise NetworkError("The gateway could not be reached.") from error
@@ -53,24 +89,49 @@ class JsonClient:
         finally:
             seconds = monotonic() - started
             SECONDS.labels(operation, str(status or "none")).observe(seconds)
-            record_call(Call(operation, f"{method} {path}", status, round(seconds * 1000), body, answer))
+            where = urlsplit(url)
+            path = where.path + (f"?{where.query}" if where.query else "")
+            record_call(Call(operation, f"{method} {path}", status, round(seconds * 1000), shown, answer))
 
-    def _exchange(
-        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
-    ) -> tuple[int, bytes, str]:
+    def _exchange(self, method: str, url: str, body: bytes | str | None, headers: Mapping[str, str]) -> Reply:
         deadline = monotonic() + self.timeout
         response = self._pool.request(
+            method, url, body=body, headers=dict(headers), preload_content=False, redirect=False
+        )
+        try:
+            text = _read(response, deadline)
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status, text, names, _parse(text))
+        finally:
+            response.release_conn()
+
+
+class JsonClient:
+    """JSON there and back, at one address."""
+
+    def __init__(self, base_url: str, *, timeout: float, headers: Mapping[str, str] | None = None) -> None:
+        self.base_url = base_url
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+        self._connections = Connections(timeout=timeout)
+
+    def send(
+        self, operation: str, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """The status (below 500, not 429) and the JSON object that came with it.
+
+        Raise NetworkError or RateLimitedError when the gateway has certainly done nothing, GatewayTimeoutError when
+        nobody can say.
+        """
+        reply = self._connections.exchange(
+            operation,
             method,
             self.base_url + path,
             body=None if body is None else json.dumps(body),
-            headers=headers,
-            preload_content=False,
-            redirect=False,
+            headers=self._headers | ({"Idempotency-Key": key} if key else {}),
+            shown=body,
         )
-        try:
-            return response.status, _read(response, deadline), response.headers.get("Retry-After", "")
-        finally:
-            response.release_conn()
+        reply.require_clear()
+        return reply.status, reply.answer
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
@@ -91,14 +152,3 @@ def _parse(text: bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return text[:500].decode("utf-8", "replace")
-
-
-def _understood(status: int, answer: Any, retry_after: str) -> tuple[int, dict[str, Any]]:
-    if status == 429:
-        raise RateLimitedError(retry_after=float(retry_after) if retry_after.isdecimal() else None)
-    if status >= 500:
-        raise GatewayTimeoutError(f"The gateway answered {status}.", is_answered=True)
-    if not isinstance(answer, dict) or 300 <= status < 400:
-        # Not "answered": the real answer may well be kept under this key, so the key is kept too.
-        raise GatewayTimeoutError("The gateway's answer makes no sense.")
-    return status, answer

@@ -3,26 +3,26 @@
 from functools import cache
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from payments.errors import UnknownGatewayError
 from payments.gateways.base import Carrier, PaymentGateway
-from payments.gateways.sandbox import SandboxCarrier, SandboxGateway
-
-_GATEWAYS = {"sandbox": SandboxGateway}
-
-
-@cache
-def _made(name: str) -> PaymentGateway:
-    return _GATEWAYS[name]()
 
 
 def gateway(name: str) -> PaymentGateway:
     """Raise UnknownGatewayError when `name` is not configured."""
-    if name not in settings.GATEWAYS or name not in _GATEWAYS:
+    if name not in settings.GATEWAYS:
         raise UnknownGatewayError(f"No gateway {name!r} here; there are: {', '.join(settings.GATEWAYS)}.")
     return _made(name)
 
 
 @cache
+def _made(name: str) -> PaymentGateway:
+    made: PaymentGateway = import_string(settings.GATEWAY_ADAPTERS[name])()
+    return made
+
+
+@cache
 def carrier() -> Carrier:
-    return SandboxCarrier()
+    made: Carrier = import_string(settings.CARRIER_ADAPTERS[settings.CARRIER])()
+    return made

@@ -1,7 +1,6 @@
 """The sandbox gateway and its carrier, as seen from here: HTTP to another process (see `payments.sandbox`)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,27 +8,18 @@ from urllib.parse import quote
 from django.conf import settings
 
 from payments.errors import (
-    AuthenticationRequiredError,
     AuthorizationExpiredError,
-    CardDeclinedError,
-    ExpiredCardError,
     GatewayTimeoutError,
-    InsufficientFundsError,
     InvalidRequestError,
     OperationRefusedError,
     PaymentError,
     ShipmentRefusedError,
 )
 from payments.gateways.base import Capabilities, Card, Found, Operation, Outcome, Request, Result
-from payments.gateways.http import JsonClient
+from payments.gateways.declines import decline
+from payments.gateways.http import JsonClient, makes_sense
 from payments.sandbox.cards import card_of
 from payments.webhooks import signatures
-
-DECLINES: dict[str, type[CardDeclinedError]] = {
-    "insufficient_funds": InsufficientFundsError,
-    "expired_card": ExpiredCardError,
-    "authentication_failed": AuthenticationRequiredError,
-}
 
 _RESULTS = {
     "succeeded": Result.SUCCEEDED,
@@ -77,7 +67,7 @@ class _SandboxPeer:
         status, answer = self._http.send("look_up", "GET", path)
         if status != 200:
             raise GatewayTimeoutError(f"The look-up was answered with {status}.", is_answered=True)
-        with _makes_sense():
+        with makes_sense():
             found = [row for row in answer["operations"] if row["operation"] == operation]
             return found[-1] if found else None
 
@@ -86,7 +76,7 @@ class _SandboxPeer:
         safe = quote(name, safe="")
         own = self._read(f"/v1/{kind}s/{safe}")
         found = own if own is not None else self._read(f"/v1/operations/{safe}")
-        with _makes_sense():
+        with makes_sense():
             return (found or {}).get(kind) or ((found or {}).get("operation") or {}).get(kind)
 
     def _read(self, path: str) -> dict[str, Any] | None:
@@ -143,14 +133,14 @@ class SandboxGateway(_SandboxPeer):
     def is_dead(self, reference: str) -> bool:
         """Whether a charge can neither be confirmed nor captured any more."""
         status, answer = self._http.send("look_up", "GET", f"/v1/charges/{reference}")
-        with _makes_sense():
+        with makes_sense():
             return status == 200 and answer["charge"]["status"] in _DEAD
 
     def list_transactions(self, day: date) -> Sequence[Outcome]:
         status, answer = self._http.send("list_transactions", "GET", f"/v1/transactions?date={day.isoformat()}")
         if status != 200:
             raise InvalidRequestError(f"The sandbox answered {status}.")
-        with _makes_sense():
+        with makes_sense():
             return [_listed(row) for row in answer["transactions"] if row["type"] in _LISTED]
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
@@ -201,28 +191,14 @@ def _refusal(status: int, answer: dict[str, Any]) -> PaymentError:
     return InvalidRequestError(message, gateway_code=code)
 
 
-def decline(decline_code: str, message: str = "", **facts: object) -> CardDeclinedError:
-    """The error for a decline code, the card network's own words kept beside it."""
-    return DECLINES.get(decline_code, CardDeclinedError)(message, decline_code=decline_code, **facts)
-
-
-@contextmanager
-def _makes_sense() -> Iterator[None]:
-    """JSON of another shape than agreed says nothing about what happened."""
-    try:
-        yield
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise GatewayTimeoutError("The gateway's answer makes no sense.") from error
-
-
-@_makes_sense()
+@makes_sense()
 def _found(kind: str, document: dict[str, Any], outcome_of: Callable[[dict[str, Any]], Outcome]) -> Found:
     asked = [row for row in document["operations"] if row["operation"] in set(Operation)]
     outcomes = tuple(outcome_of({"operation": row, kind: document}) for row in asked)
     return Found(reference=document["id"], order=document["order"], outcomes=outcomes)
 
 
-@_makes_sense()
+@makes_sense()
 def _charge_outcome(answer: dict[str, Any]) -> Outcome:
     operation, charge = answer["operation"], answer["charge"]
     is_authorization = operation["operation"] == Operation.AUTHORIZE
@@ -248,7 +224,7 @@ def _charge_outcome(answer: dict[str, Any]) -> Outcome:
     )
 
 
-@_makes_sense()
+@makes_sense()
 def _shipment_outcome(answer: dict[str, Any]) -> Outcome:
     operation, shipment = answer["operation"], answer.get("shipment") or {}
     return Outcome(

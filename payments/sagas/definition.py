@@ -75,6 +75,17 @@ class ForeignOperation(ABC):
         """Asked again before every repeated send: why what has certainly not happened shall not happen (now) either."""
         return None
 
+    def is_to_be_opened(self, run: "Run", request: Request) -> bool:
+        """Whether the peer has first to make what `execute` acts on; until that is committed nothing can happen."""
+        return False
+
+    def open(self, run: "Run", request: Request) -> str:
+        """Have the peer make it; its reference there."""
+        raise NotImplementedError
+
+    def mark_opened(self, run: "Run", reference: str) -> None:  # noqa: B027  # not every operation has marks
+        """Write down how the peer calls it."""
+
     @abstractmethod
     def execute(self, run: "Run", request: Request) -> Outcome:
         """Send the request."""
@@ -87,7 +98,7 @@ class ForeignOperation(ABC):
     def record(self, run: "Run", outcome: Outcome, source: str) -> Verdict:
         """Write down what the peer reports, in the commit that ends the step."""
 
-    def mark_refused(self, run: "Run", error: PaymentError) -> None:  # noqa: B027  # not every operation has marks
+    def mark_refused(self, run: "Run", error: PaymentError) -> None:  # noqa: B027
         """Write down a definite no."""
 
     def mark_unknown(self, run: "Run") -> None:  # noqa: B027

@@ -21,7 +21,7 @@ from payments.errors import LeaseLostError, UnexpectedOutcomeError
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange, leases, registry, retries, steps
 from payments.sagas.definition import Foreign, ForeignOperation
-from payments.sagas.exchange import Answer, Done, Refused, Started
+from payments.sagas.exchange import Answer, Done, Opened, Refused, Started
 from payments.sagas.run import Run
 from payments.sagas.steps import StepFailed
 
@@ -96,6 +96,8 @@ def _drive(run: Run, should_stop: Callable[[], bool]) -> None:
 def _follow_up(run: Run, started: Started, answer: Answer, should_stop: Callable[[], bool]) -> Started | None:
     """Act on an answer: record it, or pause (here, or parked) and go on asking."""
     answer = retries.without_hope(run, started, answer)
+    if isinstance(answer, Opened):
+        return commit(run, lambda: steps.note_opened(run, started, answer))
     if isinstance(answer, Done | Refused):
         _prepare_ahead(run, run.position + 1)
         try:

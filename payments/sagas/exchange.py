@@ -33,6 +33,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The peer has made what the request is to act on, and calls it `reference`. Nothing has happened to it yet."""
+
+    reference: str
+    calls: list[Call] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The peer says what became of the request."""
 
@@ -72,20 +80,44 @@ class Unclear:
     calls: list[Call] = field(default_factory=list)
 
 
-Answer = Done | Refused | NotDone | Unclear
+Answer = Opened | Done | Refused | NotDone | Unclear
 
 
 def ask(run: Run, started: Started) -> Answer:
     """Send a request that was started here just now; look up any other, and any whose answer says nothing."""
     with recorded_calls() as calls:
-        answer = _send(run, started) if started.send_by is not None else None
+        answer = _opened_or_sent(run, started)
         if answer is None or isinstance(answer, Unclear):
             answer = _find(run, started, sent=answer)
     return replace(answer, calls=calls)
 
 
+def _opened_or_sent(run: Run, started: Started) -> Answer | None:
+    if started.operation.is_to_be_opened(run, started.request):
+        return _open(run, started)
+    return _send(run, started) if started.send_by is not None else None
+
+
+def _open(run: Run, started: Started) -> Opened | NotDone | Refused:
+    """The first of two calls. Whatever becomes of it, nothing can happen before its answer is committed."""
+    if _is_too_late(started):
+        return NotDone(NeverSentError("The time to send this request had passed."))
+    try:
+        return Opened(started.operation.open(run, started.request))
+    except NeverSentError as error:
+        return NotDone(error, retry_after=error.retry_after)
+    except GatewayTimeoutError as error:
+        return NotDone(error, is_answered=error.is_answered)
+    except PaymentError as error:
+        return Refused(error)
+
+
+def _is_too_late(started: Started) -> bool:
+    return started.send_by is None or monotonic() > started.send_by
+
+
 def _send(run: Run, started: Started) -> Answer:
-    if started.send_by is None or monotonic() > started.send_by:
+    if _is_too_late(started):
         return NotDone(NeverSentError("The time to send this request had passed."))
     try:
         return Done(started.operation.execute(run, started.request), GatewayOutcome.Source.ANSWER)

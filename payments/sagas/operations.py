@@ -24,9 +24,9 @@ from payments.errors import (
 )
 from payments.gateways import registry as gateways
 from payments.gateways.base import Operation, Outcome, PaymentGateway, Request, Result
-from payments.gateways.sandbox import decline
+from payments.gateways.declines import decline
 from payments.models import ChargeAttempt, Refund
-from payments.outcomes import note_declined, note_unknown, record_outcome, record_unexpected
+from payments.outcomes import note_declined, note_reference, note_unknown, record_outcome, record_unexpected
 from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
@@ -131,6 +131,15 @@ class Authorization(GatewayOperation):
             return_url=context.get("return_url", ""),
         )
 
+    def is_to_be_opened(self, run: Run, request: Request) -> bool:
+        return self.peer(run).capabilities.two_call_authorize and not request.reference
+
+    def open(self, run: Run, request: Request) -> str:
+        return self.peer(run).open(request)
+
+    def mark_opened(self, run: Run, reference: str) -> None:
+        note_reference(charge_of(run), reference)
+
     def execute(self, run: Run, request: Request) -> Outcome:
         return self.peer(run).authorize(request)
 
@@ -169,7 +178,13 @@ class Void(GatewayOperation):
 
     def prepare(self, run: Run) -> Request | None:
         charge = run.charge
-        return self.about(charge, amount_minor=charge.amount_minor) if charge and _is_voidable(charge) else None
+        is_needed = charge is not None and (_is_voidable(charge) or self._is_still_open(run, charge))
+        return self.about(charge, amount_minor=charge.amount_minor) if charge and is_needed else None
+
+    def _is_still_open(self, run: Run, charge: ChargeAttempt) -> bool:
+        """What was opened could be confirmed once more, also after a decline: make that impossible there."""
+        is_refused = charge.status in (Status.DECLINED, Status.FAILED)
+        return is_refused and charge.gateway_reference != "" and self.peer(run).capabilities.two_call_authorize
 
     def execute(self, run: Run, request: Request) -> Outcome:
         peer = self.peer(run)

@@ -18,7 +18,7 @@ from payments.gateways.base import Request
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict, name_of
-from payments.sagas.exchange import Answer, Done, NotDone, Refused, Started, Unclear
+from payments.sagas.exchange import Answer, Done, NotDone, Opened, Refused, Started, Unclear
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import BACK_OFF, PAUSES, UNKNOWN, Run
 
@@ -84,13 +84,28 @@ def _start(run: Run, operation: ForeignOperation, request: Request) -> Started:
     return _arm(run, step, operation)
 
 
+def note_opened(run: Run, started: Started, answer: Opened) -> Started:
+    """Commit what the peer has made before it is acted on: from now on it can be asked for by its name."""
+    step = _with_calls(run, started.step, answer)
+    step.request = {**step.request, "reference": answer.reference}
+    started.operation.mark_opened(run, answer.reference)
+    allowed = _allow(run, step, started.operation)
+    run.write()
+    return allowed
+
+
 def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
-    """Allow the request to be sent, for a short while, by this process."""
+    """One more try: allow the request to be sent."""
     key = key_of(run, step)
     if key != step.key:
         run.own_keys.add(key)
     step.key = key
     step.attempts += 1
+    return _allow(run, step, operation)
+
+
+def _allow(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
+    """For a short while, to this process alone."""
     step.send_before = run.now + exchange.SEND_WINDOW
     return Started(step, operation, send_by=monotonic() + exchange.SEND_WINDOW.total_seconds())
 

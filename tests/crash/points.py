@@ -10,11 +10,12 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from payments.gateways.http import JsonClient
+from payments.gateways.http import Connections
 from payments.sagas import engine
 from payments.sagas.run import Run
 
@@ -66,15 +67,15 @@ class Points:
 def watch(points: Points) -> None:
     """Pass a point at every COMMIT, every write outside a transaction, and every exchange with a peer."""
     _watch_sagas(points)
-    commit, exchange = BaseDatabaseWrapper._commit, JsonClient._exchange  # type: ignore[attr-defined]
+    commit, exchange = BaseDatabaseWrapper._commit, Connections._exchange  # type: ignore[attr-defined]
 
     def watched_commit(wrapper: BaseDatabaseWrapper) -> None:
         with points.commit():
             commit(wrapper)
 
-    def watched_exchange(client: JsonClient, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        with points.call(method, path, headers):
-            return exchange(client, method, path, body, headers)
+    def watched_exchange(client: Connections, method: str, url: str, body: Any, headers: Mapping[str, str]) -> Any:
+        with points.call(method, urlsplit(url)._replace(scheme="", netloc="").geturl(), headers):
+            return exchange(client, method, url, body, headers)
 
     def watched_write(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if connection.in_atomic_block or not _WRITES.match(sql):
@@ -83,7 +84,7 @@ def watch(points: Points) -> None:
             return execute(sql, params, many, context)
 
     BaseDatabaseWrapper._commit = watched_commit  # type: ignore[attr-defined]
-    JsonClient._exchange = watched_exchange  # type: ignore[method-assign, assignment]
+    Connections._exchange = watched_exchange  # type: ignore[method-assign, assignment]
     connection.execute_wrappers.append(watched_write)
 
 
