@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -63,7 +62,7 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     found_by: ClassVar[Mapping[str, str]] = {
         SagaExecution.PREFIX: "pk",
         Order.PREFIX: "order",
-        ChargeAttempt.PREFIX: "charge",
+        ChargeAttempt.PREFIX: "charges",
         Refund.PREFIX: "refunds",
     }
     list_display = (
@@ -78,7 +77,7 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         "updated_at",
     )
     list_filter = (QueueFilter, "state", DefinitionFilter, CreatedFilter, WaitingFilter)
-    list_select_related = ("order", "charge", "idempotency_key")
+    list_select_related = ("order", "idempotency_key")
     actions = ("retry_ticked", "pause_ticked", "resume_ticked")
     search_fields = ("business_key",)
     search_help_text = "The whole id of the saga, its order or its charge, or the business key"
@@ -174,10 +173,8 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
 
     @admin.display(description="Charge")
     def charge_link(self, saga: SagaExecution) -> SafeString | str:
-        try:
-            return link(saga.charge)
-        except ObjectDoesNotExist:
-            return NOTHING
+        """The last one, if a checkout had to go to several gateways."""
+        return link(saga.charges.last())
 
     @admin.display(description="Idempotency key")
     def key_link(self, saga: SagaExecution) -> SafeString | str:

@@ -6,6 +6,7 @@ from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
 from payments.models.ledger import LedgerPosting
+from payments.models.routes import GatewayRoute
 from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
 from payments.models.webhooks import WebhookEvent
 
@@ -15,6 +16,7 @@ __all__ = [
     "CaptureStop",
     "ChargeAttempt",
     "GatewayOutcome",
+    "GatewayRoute",
     "IdempotencyKey",
     "LedgerPosting",
     "Refund",

@@ -75,10 +75,10 @@ class Run:
 
     @cached_property
     def charge(self) -> ChargeAttempt | None:
-        """The attempt this saga made, if it has come that far, or the one that it is about."""
+        """The last attempt this saga made, if it has come that far, or the one that it is about."""
         about = self.context.get("charge")
         charges = ChargeAttempt.objects.filter(pk=about) if about else ChargeAttempt.objects.filter(saga=self.saga)
-        charge = charges.first()
+        charge = charges.last()
         if charge is not None:
             charge.order = self.order
         return charge

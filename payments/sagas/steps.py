@@ -94,6 +94,17 @@ def note_opened(run: Run, started: Started, answer: Opened) -> Started:
     return allowed
 
 
+def begin_anew(run: Run, started: Started, answer: Answer, request: Request) -> Started:
+    """With another request, to another peer: nothing of the one before counts, but that it was made."""
+    step = _with_calls(run, started.step, answer)
+    step.request, step.error, step.is_answered, step.attempts = request.as_json(), {}, False, 0
+    step.key_number += 1
+    step.key_first_used_at = run.now
+    again = _arm(run, step, started.operation)
+    run.write()
+    return again
+
+
 def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
     """One more try: allow the request to be sent."""
     key = key_of(run, step)
