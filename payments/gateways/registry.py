@@ -6,6 +6,7 @@ from django.conf import settings
 
 from payments.errors import UnknownGatewayError
 from payments.gateways.base import Carrier, PaymentGateway
+from payments.gateways.resilience.guarded import GuardedCarrier, GuardedGateway, peer_of_carrier
 from payments.gateways.sandbox import SandboxCarrier, SandboxGateway
 
 _GATEWAYS = {"sandbox": SandboxGateway}
@@ -13,7 +14,7 @@ _GATEWAYS = {"sandbox": SandboxGateway}
 
 @cache
 def _made(name: str) -> PaymentGateway:
-    return _GATEWAYS[name]()
+    return GuardedGateway(_GATEWAYS[name]())
 
 
 def gateway(name: str) -> PaymentGateway:
@@ -25,4 +26,9 @@ def gateway(name: str) -> PaymentGateway:
 
 @cache
 def carrier() -> Carrier:
-    return SandboxCarrier()
+    return GuardedCarrier(SandboxCarrier())
+
+
+def carrier_name() -> str:
+    """What breaker, metrics and record call the carrier."""
+    return peer_of_carrier(SandboxCarrier.name)
