@@ -45,6 +45,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "payments.approve_intervention",
         "payments.change_webhookevent",
         "payments.stop_captures",
+        "payments.force_circuit",
         "fraud.view_decision",
         "fraud.view_reviewcase",
         "fraud.change_reviewcase",

@@ -17,7 +17,7 @@ from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
 from payments.admin.bulk import BulkActions
-from payments.admin.charges import Refunds
+from payments.admin.charges import VIEW_CALL, Refunds, calls_about
 from payments.admin.interventions import VIEW_INTERVENTION, SagaActions
 from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
@@ -87,12 +87,13 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         "reference": "orders.view_order",
         "charge_link": "payments.view_chargeattempt",
         "key_link": "payments.view_idempotencykey",
+        "calls_link": VIEW_CALL,
     }
     fieldsets: ClassVar[Any] = [
         section(
             "What it is",
             "told stands_because failed_because order_link amount reference charge_link waits_for waits_until next_run "
-            "key_link created_at updated_at finished_at",
+            "key_link calls_link created_at updated_at finished_at",
         ),
         section("How it is carried on", "way defined_by business_key lease epoch recoveries", is_folded=True),
     ]
@@ -175,6 +176,10 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     def charge_link(self, saga: SagaExecution) -> SafeString | str:
         """The last one, if a checkout had to go to several gateways."""
         return link(saga.charges.last())
+
+    @admin.display(description="Calls")
+    def calls_link(self, saga: SagaExecution) -> SafeString:
+        return calls_about(saga)
 
     @admin.display(description="Idempotency key")
     def key_link(self, saga: SagaExecution) -> SafeString | str:

@@ -3,6 +3,7 @@
 from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.gateways import CircuitBreaker, GatewayCall
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
 from payments.models.ledger import LedgerPosting
@@ -15,6 +16,8 @@ __all__ = [
     "AlertNotice",
     "CaptureStop",
     "ChargeAttempt",
+    "CircuitBreaker",
+    "GatewayCall",
     "GatewayOutcome",
     "GatewayRoute",
     "IdempotencyKey",

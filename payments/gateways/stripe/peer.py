@@ -76,10 +76,21 @@ class StripePeer(ABC):
         with makes_sense():
             asked = [told(payment) for told in self.outcomes.values()]
             done = [each for each in asked if each and (each.result in _DONE or each.operation == Operation.AUTHORIZE)]
-            is_captured = any(each.operation == Operation.CAPTURE for each in done)
-            given_back = self._refunds(payment["id"]) if is_captured else []
-            done += [objects.refund(each, reference=payment["id"]) for each in reversed(given_back)]
-            return Found(payment["id"], objects.order_of(payment), tuple(done))
+            given_back = self._given_back(payment["id"], done)
+            return Found(payment["id"], objects.order_of(payment), (*done, *given_back))
+
+    def _given_back(self, reference: str, done: Sequence[Outcome]) -> list[Outcome]:
+        """The refunds of a payment to which this was done, oldest first.
+
+        The part that a capture leaves is in some versions of the API a refund too, which nobody asked for.
+        """
+        amounts = {each.operation: each.amount_minor for each in done}
+        if Operation.CAPTURE not in amounts:
+            return []
+        left = amounts.get(Operation.AUTHORIZE, 0) - amounts[Operation.CAPTURE]
+        refunds = [objects.refund(each, reference=reference) for each in reversed(self._refunds(reference))]
+        release = next((each for each in refunds if not each.key and each.amount_minor == left), None)
+        return [each for each in refunds if each is not release]
 
     def refund(self, request: Request) -> Outcome:
         params: Any = {

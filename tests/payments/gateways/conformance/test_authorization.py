@@ -34,9 +34,7 @@ def test_a_declined_card_is_a_definite_no_with_a_code(subject: Subject, adapter:
     assert (found.result, found.decline_code) == (Result.DECLINED, raised.value.facts["decline_code"])
 
 
-def test_a_declined_card_is_known_by_the_reference_the_refusal_gives(
-    subject: Subject, adapter: PaymentGateway
-) -> None:
+def test_a_declined_card_is_known_by_the_reference_the_refusal_gives(subject: Subject, adapter: PaymentGateway) -> None:
     payment = Payment(adapter, subject.declined_method())
 
     with pytest.raises(CardDeclinedError) as raised:

@@ -117,9 +117,7 @@ def test_amounts_without_decimals_are_as_asked_for(subject: Subject, adapter: Pa
 
 @with_a("three_decimals")
 @pytest.mark.parametrize("currency", ["BHD", "KWD"])
-def test_amounts_with_three_decimals_are_as_asked_for(
-    subject: Subject, adapter: PaymentGateway, currency: str
-) -> None:
+def test_amounts_with_three_decimals_are_as_asked_for(subject: Subject, adapter: PaymentGateway, currency: str) -> None:
     payment = Payment(adapter, subject.good_method(), amount=12_340, currency=currency)
 
     amounts = _moved(payment, back=2_350)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0013_moved_epoch'),
+        ('payments', '0014_gateways'),
     ]
 
     operations = [
