@@ -70,10 +70,20 @@ def address_of(request: HttpRequest) -> str:
     return str(address)
 
 
+def count_gateway_call(gateway: str) -> float | None:
+    """Count a call to a gateway: None, or after how many seconds there is room for it.
+
+    Not in one process's memory: the workers' calls count too.
+    """
+    counter = _made(settings.REDIS_URL, processes=2)
+    wait = counter.take(f"gateway:{gateway}", _rate(settings.GATEWAY_RATE_LIMIT))
+    return None if wait is None else wait + MARGIN_SECONDS
+
+
 def prune_windows() -> None:
     """A periodic job."""
-    rates = (settings.RATE_LIMIT_PER_TOKEN, settings.RATE_LIMIT_PER_ADDRESS)
-    counters.prune(longest_seconds=max(_rate(text).get_expiry() for text in rates), now=time())
+    rates = (settings.RATE_LIMIT_PER_TOKEN, settings.RATE_LIMIT_PER_ADDRESS, settings.GATEWAY_RATE_LIMIT)
+    counters.prune(longest_seconds=max(_rate(text).get_expiry() for text in rates if text), now=time())
 
 
 def _is_limited(request: HttpRequest) -> bool:
@@ -99,12 +109,16 @@ def _parsed(text: str | None) -> IPv4Address | IPv6Address | None:
 
 
 def _counter() -> counters.Counter:
+    return _made(settings.REDIS_URL, settings.WEB_CONCURRENCY)
+
+
+def _made(redis_url: str | None, processes: int) -> counters.Counter:
     with _making:  # a cache alone would let the first threads make, and count in, one each
-        return _made(settings.REDIS_URL, settings.WEB_CONCURRENCY)
+        return _cached(redis_url, processes)
 
 
 @cache
-def _made(redis_url: str | None, processes: int) -> counters.Counter:
+def _cached(redis_url: str | None, processes: int) -> counters.Counter:
     if redis_url:
         return counters.Redis(redis_url)
     return counters.Database() if processes > 1 else counters.Memory()

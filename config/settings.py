@@ -202,14 +202,20 @@ if {"stripe", "stripe_charges"}.intersection(GATEWAYS):
         "Stripe is in GATEWAYS", STRIPE_API_KEY=STRIPE_API_KEY, STRIPE_WEBHOOK_SECRETS=STRIPE_WEBHOOK_SECRETS
     )
 GATEWAY_TIMEOUT_SECONDS = env.seconds("GATEWAY_TIMEOUT_SECONDS", 5, dev=3)
+GATEWAY_BREAKER_FAILURES = env.integer("GATEWAY_BREAKER_FAILURES", 5, minimum=1, maximum=10_000)
+GATEWAY_BREAKER_SECONDS = env.seconds("GATEWAY_BREAKER_SECONDS", 10)
+GATEWAY_RATE_LIMIT = env.optional("GATEWAY_RATE_LIMIT", rate) or ""
+GATEWAY_COUNTER = "config.limits.count_gateway_call"
+"""Called with a gateway's name before each call to it; None, or the seconds until there is room for it."""
+GATEWAY_CALL_DAYS = env.integer("GATEWAY_CALL_DAYS", 90, minimum=1, maximum=3650)
 
 # Sagas and fraud
 
 CHECKOUT_WAIT_SECONDS = env.seconds("CHECKOUT_WAIT_SECONDS", 6)
 SAGA_LEASE_SECONDS = env.seconds("SAGA_LEASE_SECONDS", 15)
-if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS + 2:
-    # Between two commits there is at most a call, a look-up and a pause.
-    env.fault("SAGA_LEASE_SECONDS", "has to be more than twice GATEWAY_TIMEOUT_SECONDS and two seconds")
+if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS + 3:
+    # Between two commits there is at most a call, a look-up and a pause, and either tried again for half a second.
+    env.fault("SAGA_LEASE_SECONDS", "has to be more than twice GATEWAY_TIMEOUT_SECONDS and three seconds")
 SETTLE_DELAY_SECONDS = env.seconds("SETTLE_DELAY_SECONDS", 0, minimum=0)
 FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "hold")
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")
@@ -220,6 +226,7 @@ PERIODIC_JOBS = [
     "fraud.tasks.prune_velocity",
     "config.limits.prune_windows",
     "payments.reaping.reap_idempotency_keys",
+    "payments.reaping.prune_gateway_calls",
     "payments.alerts.rounds.watch",
 ]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""

@@ -30,6 +30,11 @@ _UNMAKE = {
     ],
     "sqlite": ["DROP TRIGGER {table}_refuses_update", "DROP TRIGGER {table}_refuses_delete"],
 }
+_MAKE_UNCHANGED = {
+    "postgresql": [text.replace("UPDATE OR DELETE", "UPDATE") for text in _MAKE["postgresql"]],
+    "sqlite": _MAKE["sqlite"][:1],
+}
+_UNMAKE_UNCHANGED = {"postgresql": _UNMAKE["postgresql"], "sqlite": _UNMAKE["sqlite"][:1]}
 
 
 def append_only(table: str) -> migrations.RunPython:
@@ -38,6 +43,11 @@ def append_only(table: str) -> migrations.RunPython:
     SQLite drops a table's triggers when it rebuilds the table: a later migration that alters it does this again.
     """
     return migrations.RunPython(_runner(_MAKE, table), _runner(_UNMAKE, table))
+
+
+def never_changed(table: str) -> migrations.RunPython:
+    """The same for UPDATE alone: rows may be pruned when they are old."""
+    return migrations.RunPython(_runner(_MAKE_UNCHANGED, table), _runner(_UNMAKE_UNCHANGED, table))
 
 
 def _runner(statements: dict[str, list[str]], table: str) -> Callable[[Any, Any], None]:

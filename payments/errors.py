@@ -101,6 +101,10 @@ class NetworkError(NeverSentError):
     """The gateway could not be reached."""
 
 
+class CircuitOpenError(NeverSentError):
+    """The gateway is left alone for a while: of late it did not answer, or somebody has decided so."""
+
+
 class RateLimitedError(NeverSentError):
     """The gateway asks for fewer requests."""
 

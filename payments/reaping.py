@@ -1,4 +1,6 @@
-"""Idempotency keys are forgotten `IDEMPOTENCY_KEY_DAYS` after their answer was settled, and never while a saga is open.
+"""What is kept for some time only: idempotency keys and the record of calls to gateways.
+
+Keys are forgotten `IDEMPOTENCY_KEY_DAYS` after their answer was settled, and never while a saga is open.
 
 The days count from the answer, not from the first use: whoever has asked again and again how a long saga ended must
 find it, instead of beginning another one. A saga that is over outlives its key.
@@ -13,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from payments.models import IdempotencyKey, SagaExecution
+from payments.models import GatewayCall, IdempotencyKey, SagaExecution
 
 BATCH: Final = 500
 BATCHES: Final = 20
@@ -53,3 +55,17 @@ def _reapable(kept: timedelta) -> QuerySet[IdempotencyKey]:
     long_ago = Now() - kept
     is_settled = Q(frozen_at__lt=long_ago) & (Q(saga=None) | Q(saga__state__in=SagaExecution.FINAL))
     return IdempotencyKey.objects.filter(is_settled, created_at__lt=long_ago)
+
+
+def prune_gateway_calls() -> None:
+    """A periodic job."""
+    kept = timedelta(days=settings.GATEWAY_CALL_DAYS)
+    pruned = 0
+    for _ in range(BATCHES):
+        old = GatewayCall.objects.filter(at__lt=Now() - kept).order_by("at").values("pk")[:BATCH]
+        batch = GatewayCall.objects.filter(pk__in=old).delete()[0]
+        pruned += batch
+        if batch < BATCH:
+            break
+    if pruned:
+        log.info("gateway_calls_pruned", calls=pruned)

@@ -1,6 +1,6 @@
 """The use cases of moving money. Each is one public function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from orders import services as orders
 from orders.errors import OrderNotCancellable
 from orders.models import Order
+from payments import routing
 from payments.errors import CheckoutOpenError, IdempotencyInFlightError, RefundExceedsCapturedError
 from payments.gateways import registry as gateways
 from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
@@ -28,10 +29,19 @@ class Payment:
     """How the customer wants to pay. `payment_method` is the gateway's token for a card, never its number."""
 
     payment_method: str
-    gateway: str
+    gateway: str = ""
     customer_ip: str = ""
     device_fingerprint: str = ""
     return_url: str = ""
+    is_routed: bool = False
+
+
+def routed(payment: Payment, order: Order) -> Payment:
+    """The payment with a gateway, by the rules, where its client has named none."""
+    if payment.gateway:
+        return payment
+    gateway = routing.choose(order.total, payment_method=payment.payment_method)
+    return replace(payment, gateway=gateway, is_routed=True)
 
 
 def require_payable_with(payment: Payment) -> None:
@@ -57,6 +67,7 @@ def start_checkout(order: Order, payment: Payment, *, key: IdempotencyKey, is_in
             "customer_ip": payment.customer_ip,
             "device_fingerprint": payment.device_fingerprint,
             "return_url": payment.return_url,
+            "is_routed": payment.is_routed,
         },
         **_first_lease(key, is_inline=is_inline),
     )

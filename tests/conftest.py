@@ -1,5 +1,6 @@
 """Keeps parallel test processes apart, and lets processes that a test starts reach what the test itself uses."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection
 
@@ -50,6 +52,15 @@ def flush_append_only_tables() -> Iterator[None]:
         if connection.vendor == "sqlite":
             patch.setattr(connection.ops, "sql_flush", flush_past_triggers)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_breakers_of_tests_remain() -> Iterator[None]:
+    """Redis knows nothing of a test's end, as the database does."""
+    yield
+    if settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client, contextlib.suppress(redis.RedisError):
+            client.delete(*client.keys("paydesk:breaker:*") or ["none"])
 
 
 @pytest.fixture

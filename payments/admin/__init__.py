@@ -1,5 +1,33 @@
 """What operators see of money: charges, sagas, the ledger, and the orders they are about."""
 
-from payments.admin import alerts, approvals, captures, charges, keys, ledger, orders, reviews, sagas, webhooks
+from payments.admin import (
+    alerts,
+    approvals,
+    calls,
+    captures,
+    charges,
+    gateways,
+    keys,
+    ledger,
+    orders,
+    reviews,
+    routes,
+    sagas,
+    webhooks,
+)
 
-__all__ = ["alerts", "approvals", "captures", "charges", "keys", "ledger", "orders", "reviews", "sagas", "webhooks"]
+__all__ = [
+    "alerts",
+    "approvals",
+    "calls",
+    "captures",
+    "charges",
+    "gateways",
+    "keys",
+    "ledger",
+    "orders",
+    "reviews",
+    "routes",
+    "sagas",
+    "webhooks",
+]

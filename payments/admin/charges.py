@@ -7,6 +7,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orders.admin.days import CreatedFilter
@@ -17,6 +19,7 @@ from payments.admin.marks import charge_badge, refund_badge
 from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
 
 VIEW_SAGA = "payments.view_sagaexecution"
+VIEW_CALL = "payments.view_gatewaycall"
 
 
 class GatewayFilter(admin.SimpleListFilter):
@@ -99,9 +102,9 @@ class ChargeAttemptAdmin(Record):
     list_select_related = ("order", "saga")
     search_fields = ("gateway_reference", "card_last4")
     search_help_text = "The whole id of the charge, its order or saga, the gateway's reference, or the card's last four"
-    needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA}
+    needs: ClassVar[Mapping[str, str]] = {"saga_link": VIEW_SAGA, "calls_link": VIEW_CALL}
     fieldsets: ClassVar[Any] = [
-        section("Charge", "state order_link saga_link gateway gateway_reference created_at updated_at"),
+        section("Charge", "state order_link saga_link gateway gateway_reference calls_link created_at updated_at"),
         section("Money", "amount authorized captured refunded refund_pending authorization_expires_at"),
         section(
             "Card",
@@ -121,6 +124,10 @@ class ChargeAttemptAdmin(Record):
     @admin.display(description="Saga")
     def saga_link(self, charge: ChargeAttempt) -> SafeString | str:
         return link(charge.saga)
+
+    @admin.display(description="Calls")
+    def calls_link(self, charge: ChargeAttempt) -> SafeString:
+        return calls_about(charge.order)
 
     @admin.display(description="Status")
     def state(self, charge: ChargeAttempt) -> SafeString:
@@ -149,6 +156,12 @@ class ChargeAttemptAdmin(Record):
     @admin.display(description="Refund under way")
     def refund_pending(self, charge: ChargeAttempt) -> str:
         return money(charge.refund_pending_minor, charge.currency)
+
+
+def calls_about(row: Order | SagaExecution) -> SafeString:
+    """Where the record of the calls made for it is."""
+    address = f"{reverse('admin:payments_gatewaycall_changelist')}?q={row.public_id}"
+    return format_html('<a href="{}">calls to gateway and carrier</a>', address)
 
 
 def card_of(charge: ChargeAttempt) -> str:

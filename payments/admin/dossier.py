@@ -109,7 +109,7 @@ class Dossier:
     @cached_property
     def charge(self) -> ChargeAttempt | None:
         saga = parse_id(SagaExecution.PREFIX, self.case.decision.attempt)
-        return ChargeAttempt.objects.filter(saga_id=saga).select_related("saga").first() if saga else None
+        return ChargeAttempt.objects.filter(saga_id=saga).select_related("saga").last() if saga else None
 
     @property
     def is_closed(self) -> bool:

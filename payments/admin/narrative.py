@@ -179,6 +179,8 @@ def event_sentence(event: SagaEvent) -> str:
         step=in_words(str(event.before.get("step", ""))),
         action=_ACTIONS.get(str(event.after.get("action")), ""),
         reason=event.reason or str(event.after.get("detail", "")),
+        before=in_words(str(event.after.get("before"))),
+        after=in_words(str(event.after.get("after"))),
         waiting_for=WAITING_FOR.get(str(event.after.get("waiting_for")), in_words(str(event.after.get("waiting_for")))),
     )
     return told.strip()
@@ -187,6 +189,7 @@ def event_sentence(event: SagaEvent) -> str:
 _ACTIONS: Final[Mapping[str, str]] = {action.value: str(action.label) for action in SagaIntervention.Action}
 _EVENTS: Final[Mapping[str, str]] = {
     "parked": "Began to wait for {waiting_for}.",
+    "failed_over": "Went to {after}, because {before} had done nothing: {reason}",
     "compensation_started": "Turned back, to undo everything: {reason}",
     "needs_attention": "Stopped for a person to decide: {reason}",
     "failed_compensation": "Could not undo everything, and stopped for a person: {reason}",

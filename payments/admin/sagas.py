@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -18,7 +17,7 @@ from orders.admin.pages import Record, section
 from orders.models import Order
 from payments.admin import timeline
 from payments.admin.bulk import BulkActions
-from payments.admin.charges import Refunds
+from payments.admin.charges import VIEW_CALL, Refunds, calls_about
 from payments.admin.interventions import VIEW_INTERVENTION, SagaActions
 from payments.admin.marks import pretty, saga_badge
 from payments.admin.narrative import WAITING_FOR, state_of, waiting_for, why
@@ -63,7 +62,7 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
     found_by: ClassVar[Mapping[str, str]] = {
         SagaExecution.PREFIX: "pk",
         Order.PREFIX: "order",
-        ChargeAttempt.PREFIX: "charge",
+        ChargeAttempt.PREFIX: "charges",
         Refund.PREFIX: "refunds",
     }
     list_display = (
@@ -78,7 +77,7 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         "updated_at",
     )
     list_filter = (QueueFilter, "state", DefinitionFilter, CreatedFilter, WaitingFilter)
-    list_select_related = ("order", "charge", "idempotency_key")
+    list_select_related = ("order", "idempotency_key")
     actions = ("retry_ticked", "pause_ticked", "resume_ticked")
     search_fields = ("business_key",)
     search_help_text = "The whole id of the saga, its order or its charge, or the business key"
@@ -88,12 +87,13 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
         "reference": "orders.view_order",
         "charge_link": "payments.view_chargeattempt",
         "key_link": "payments.view_idempotencykey",
+        "calls_link": VIEW_CALL,
     }
     fieldsets: ClassVar[Any] = [
         section(
             "What it is",
             "told stands_because failed_because order_link amount reference charge_link waits_for waits_until next_run "
-            "key_link created_at updated_at finished_at",
+            "key_link calls_link created_at updated_at finished_at",
         ),
         section("How it is carried on", "way defined_by business_key lease epoch recoveries", is_folded=True),
     ]
@@ -174,10 +174,12 @@ class SagaExecutionAdmin(SagaActions, BulkActions, Record):
 
     @admin.display(description="Charge")
     def charge_link(self, saga: SagaExecution) -> SafeString | str:
-        try:
-            return link(saga.charge)
-        except ObjectDoesNotExist:
-            return NOTHING
+        """The last one, if a checkout had to go to several gateways."""
+        return link(saga.charges.last())
+
+    @admin.display(description="Calls")
+    def calls_link(self, saga: SagaExecution) -> SafeString:
+        return calls_about(saga)
 
     @admin.display(description="Idempotency key")
     def key_link(self, saga: SagaExecution) -> SafeString | str:

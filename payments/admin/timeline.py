@@ -41,6 +41,7 @@ _EVENT_TONES: Final[Mapping[str, Tone]] = {
     "completed": "good",
     "compensation_started": "bad",
     "compensated": "quiet",
+    "failed_over": "busy",
     "parked": "busy",
     "needs_attention": "alarm",
     "failed_compensation": "alarm",

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from payments import circuits
 from payments.alerts import kinds
 from payments.models import Alert, CaptureStop, SagaExecution
 from payments.sagas import registry
@@ -27,7 +28,7 @@ class DatabaseGauges(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
-            gauges = [_alerts(), *_sagas(), _due_age(), _captures_stopped()]
+            gauges = [_alerts(), *_sagas(), _due_age(), _captures_stopped(), _breakers()]
         except (DatabaseError, InterfaceError) as error:
             log.warning("gauges_absent", error=type(error).__name__)
             return
@@ -61,6 +62,16 @@ def _due_age() -> GaugeMetricFamily:
     row = due.first()
     age = (row[0] - row[1]).total_seconds() if row else 0
     return GaugeMetricFamily("paydesk_sagas_due_age_seconds", "How long the saga due longest has waited.", value=age)
+
+
+def _breakers() -> GaugeMetricFamily:
+    """Redis is asked for what it keeps, and a call never waits for long for it."""
+    gauge = GaugeMetricFamily(
+        "paydesk_gateway_breaker_open", "1 while a gateway is left alone, by itself or by hand.", labels=["gateway"]
+    )
+    for circuit in circuits.all_circuits():
+        gauge.add_metric([circuit.gateway], int(circuit.is_open))
+    return gauge
 
 
 def _captures_stopped() -> GaugeMetricFamily:

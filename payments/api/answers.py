@@ -45,7 +45,7 @@ def present_answer(saga_id: UUID, *, is_replay: bool) -> HttpResponse:
 def _newest(saga: SagaExecution) -> bytes:
     if saga.definition == REFUND.name:
         return refund_body(Refund.objects.select_related("charge").get(saga=saga))
-    charge = ChargeAttempt.objects.filter(saga=saga).select_related("order").first()
+    charge = ChargeAttempt.objects.filter(saga=saga).select_related("order").last()
     return checkout_body(saga.order, charge, saga)
 
 

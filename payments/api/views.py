@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import django_filters
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
@@ -61,6 +60,7 @@ class Checkout(APIView):
     def post(self, request: Request, order_id: str) -> HttpResponse:
         payment = _payment(request)
         order = visible_order(request, order_id)
+        payment = services.routed(payment, order)
 
         def require_chargeable() -> None:
             services.require_payable_with(payment)
@@ -100,7 +100,7 @@ class Cancel(APIView):
 def _payment(request: Request) -> services.Payment:
     serializer = CheckoutInput(data=request.data)
     serializer.is_valid(raise_exception=True)
-    return services.Payment(**{"gateway": settings.DEFAULT_GATEWAY, **serializer.validated_data})
+    return services.Payment(**serializer.validated_data)
 
 
 class ChargeFilter(CreatedFilters):

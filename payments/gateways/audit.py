@@ -1,18 +1,24 @@
-"""Keep every exchange with a gateway, redacted, for whoever reads the saga later."""
+"""Keep every exchange with a gateway, redacted, for whoever reads about it later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
 
 from payments.gateways.base import Call
+from payments.models import GatewayCall
 from payments.redaction import redact
+
+LONGEST_ADDRESS = 500
+"""Characters of one that are kept."""
 
 _calls: ContextVar[list[Call] | None] = ContextVar("gateway_calls", default=None)
 
 
 @contextmanager
 def recorded_calls() -> Iterator[list[Call]]:
-    """Collect the calls made inside."""
+    """Collect the calls made inside; who does keeps them, in the commit that records what they came to."""
     calls: list[Call] = []
     token = _calls.set(calls)
     try:
@@ -24,13 +30,38 @@ def recorded_calls() -> Iterator[list[Call]]:
 def record_call(call: Call) -> None:
     calls = _calls.get()
     if calls is not None:
-        calls.append(
-            Call(
-                operation=call.operation,
-                url=redact(call.url),
-                status=call.status,
-                milliseconds=call.milliseconds,
-                request=redact(call.request),
-                answer=redact(call.answer),
-            )
+        redacted = {"url": redact(call.url), "request": redact(call.request), "answer": redact(call.answer)}
+        calls.append(replace(call, **redacted))
+
+
+def pass_on(calls: Iterable[Call]) -> None:
+    """To whoever collects around here; what nobody collects is kept at once."""
+    collected = _calls.get()
+    if collected is None:
+        keep(calls)
+    else:
+        collected.extend(calls)
+
+
+def keep(calls: Iterable[Call], **about: Any) -> None:
+    """Write a row each, in one statement. `about` is whatever of order, saga and step is known."""
+    GatewayCall.objects.bulk_create(rows(calls, **about))
+
+
+def rows(calls: Iterable[Call], **about: Any) -> list[GatewayCall]:
+    """The rows of calls made around the adapters; others say nothing of whom they were made to."""
+    return [
+        GatewayCall(
+            gateway=call.gateway,
+            operation=call.operation,
+            outcome=call.outcome,
+            key=call.key,
+            url=call.url[:LONGEST_ADDRESS],
+            status=call.status,
+            milliseconds=call.milliseconds,
+            request=call.request,
+            answer=call.answer,
+            **about,
         )
+        for call in calls
+    ]

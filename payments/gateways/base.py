@@ -106,7 +106,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One exchange with a gateway, for the record: redacted before it is stored."""
+    """One exchange with a gateway, for the record: redacted before it is stored.
+
+    Whom it was with, under which key, and what the call it was part of came to, is added around the adapter.
+    """
 
     operation: str
     url: str
@@ -114,6 +117,9 @@ class Call:
     milliseconds: int
     request: Any
     answer: Any
+    gateway: str = ""
+    key: str = ""
+    outcome: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

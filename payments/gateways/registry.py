@@ -7,6 +7,7 @@ from django.utils.module_loading import import_string
 
 from payments.errors import UnknownGatewayError
 from payments.gateways.base import Carrier, PaymentGateway
+from payments.gateways.resilience.guarded import GuardedCarrier, GuardedGateway, peer_of_carrier
 
 
 def gateway(name: str) -> PaymentGateway:
@@ -17,12 +18,20 @@ def gateway(name: str) -> PaymentGateway:
 
 
 @cache
-def _made(name: str) -> PaymentGateway:
-    made: PaymentGateway = import_string(settings.GATEWAY_ADAPTERS[name])()
-    return made
+def _made(name: str) -> GuardedGateway:
+    return GuardedGateway(import_string(settings.GATEWAY_ADAPTERS[name])())
+
+
+def is_up(name: str) -> bool:
+    """Whether nothing is known against asking this gateway now."""
+    return _made(name).is_up()
 
 
 @cache
 def carrier() -> Carrier:
-    made: Carrier = import_string(settings.CARRIER_ADAPTERS[settings.CARRIER])()
-    return made
+    return GuardedCarrier(import_string(settings.CARRIER_ADAPTERS[settings.CARRIER])())
+
+
+def carrier_name() -> str:
+    """What breaker, metrics and record call the carrier."""
+    return peer_of_carrier(settings.CARRIER)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from payments.errors import PaymentError
 from payments.gateways import registry as gateways
-from payments.gateways.audit import recorded_calls
+from payments.gateways.audit import keep, recorded_calls
 from payments.gateways.base import Carrier, Found, PaymentGateway
 from payments.interventions.given import Asked
 from payments.interventions.standing import Standing
@@ -18,8 +18,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 """What a peer may call something. About other evidence (a bank's, or in words) nobody is asked."""
 
 
-def ask(**questions: Question) -> Asked:
-    """The answers to questions named as Asked names them; one that is not answered stays open."""
+def ask(standing: Standing, **questions: Question) -> Asked:
+    """The answers to questions named as Asked names them; one that is not answered stays open.
+
+    The calls are kept at once, whatever becomes of what they were made for.
+    """
     answers: dict[str, Any] = {}
     has_failed = False
     with recorded_calls() as calls:
@@ -28,6 +31,7 @@ def ask(**questions: Question) -> Asked:
                 answers[name] = question()
             except PaymentError:
                 has_failed = True
+    keep(calls, order=standing.order, saga=standing.saga, step=standing.step)
     return Asked(**answers, has_failed=has_failed, calls=calls)
 
 

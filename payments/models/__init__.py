@@ -3,9 +3,11 @@
 from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.gateways import CircuitBreaker, GatewayCall
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
 from payments.models.ledger import LedgerPosting
+from payments.models.routes import GatewayRoute
 from payments.models.sagas import SagaEvent, SagaExecution, SagaStep
 from payments.models.webhooks import WebhookEvent
 
@@ -14,7 +16,10 @@ __all__ = [
     "AlertNotice",
     "CaptureStop",
     "ChargeAttempt",
+    "CircuitBreaker",
+    "GatewayCall",
     "GatewayOutcome",
+    "GatewayRoute",
     "IdempotencyKey",
     "LedgerPosting",
     "Refund",

@@ -37,7 +37,7 @@ class ChargeAttempt(TypedModel):
     UNSETTLED = (Status.PENDING, Status.UNKNOWN, Status.REQUIRES_ACTION)
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="charges")
-    saga = models.OneToOneField(SagaExecution, models.PROTECT, related_name="charge")
+    saga = models.ForeignKey(SagaExecution, models.PROTECT, related_name="charges")
     gateway = models.CharField(max_length=32)
     gateway_reference = models.CharField(max_length=128, blank=True)
     payment_method = models.CharField(max_length=128, help_text="The gateway's token; never a card number.")

@@ -10,9 +10,10 @@ from orders import services as orders
 from orders.models import Order, Shipment
 from payments.errors import FraudBlockedError
 from payments.sagas import expiry, registry, verdicts
+from payments.sagas.authorization import Authorization
 from payments.sagas.context import may_be_edited
 from payments.sagas.definition import Foreign, Local, Refuse, Saga, Verdict
-from payments.sagas.operations import Authorization, Capture, RefundCharge, Void, charge_of
+from payments.sagas.operations import Capture, RefundCharge, Void, charge_of
 from payments.sagas.run import Run
 from payments.sagas.shipping import ShipmentCancelling, Shipping
 
@@ -21,7 +22,8 @@ from payments.sagas.shipping import ShipmentCancelling, Shipping
 class CheckoutContext:
     """What the steps of a checkout know.
 
-    `review` is the decision that a person has to confirm; `ship_after_review`: the money is taken, the parcel waits.
+    `is_routed`: the client named no gateway, so there may be another one. `review` is the decision that a person has to
+    confirm; `ship_after_review`: the money is taken, the parcel waits.
     """
 
     checkout_number: int
@@ -30,6 +32,7 @@ class CheckoutContext:
     customer_ip: str = may_be_edited(default="")
     device_fingerprint: str = may_be_edited(default="")
     return_url: str = ""
+    is_routed: bool = False
     velocity: dict[str, int] | None = None
     three_d_secure: bool = False
     review: str | None = None

@@ -94,6 +94,14 @@ class ForeignOperation(ABC):
     def look_up(self, run: "Run", request: Request) -> Outcome | None:
         """Ask what became of the request; None when nothing is known of it."""
 
+    def next_peer(self, run: "Run", error: PaymentError) -> str | None:
+        """Who else may be asked the same, now that this peer has certainly done nothing, for `error`."""
+        return None
+
+    def begin_with(self, run: "Run", peer: str, error: PaymentError) -> Request:
+        """End the attempt at the present peer, for `error`; what to ask `peer` instead."""
+        raise NotImplementedError
+
     @abstractmethod
     def record(self, run: "Run", outcome: Outcome, source: str) -> Verdict:
         """Write down what the peer reports, in the commit that ends the step."""

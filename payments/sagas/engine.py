@@ -19,9 +19,9 @@ from orders.ids import format_id
 from orders.models import Order
 from payments.errors import LeaseLostError, UnexpectedOutcomeError
 from payments.models import SagaExecution, SagaStep
-from payments.sagas import exchange, leases, registry, retries, steps
+from payments.sagas import exchange, failover, leases, registry, retries, steps
 from payments.sagas.definition import Foreign, ForeignOperation
-from payments.sagas.exchange import Answer, Done, Opened, Refused, Started
+from payments.sagas.exchange import Answer, Done, NotDone, Opened, Refused, Started
 from payments.sagas.run import Run
 from payments.sagas.steps import StepFailed
 
@@ -95,6 +95,9 @@ def _drive(run: Run, should_stop: Callable[[], bool]) -> None:
 
 def _follow_up(run: Run, started: Started, answer: Answer, should_stop: Callable[[], bool]) -> Started | None:
     """Act on an answer: record it, or pause (here, or parked) and go on asking."""
+    if isinstance(answer, NotDone | Refused) and (other := failover.next_peer(run, started, answer)):
+        begin = partial(failover.go_on_with, run, started, answer, other)
+        return commit(run, begin)
     answer = retries.without_hope(run, started, answer)
     if isinstance(answer, Opened):
         return commit(run, lambda: steps.note_opened(run, started, answer))

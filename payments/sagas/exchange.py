@@ -7,6 +7,7 @@ from time import monotonic
 from payments.errors import GatewayTimeoutError, NeverSentError, PaymentError
 from payments.gateways.audit import recorded_calls
 from payments.gateways.base import Call, Capabilities, Outcome, Request
+from payments.gateways.resilience.retry import sending_until
 from payments.models import GatewayOutcome, SagaStep
 from payments.sagas.definition import ForeignOperation
 from payments.sagas.run import Run
@@ -93,9 +94,10 @@ def ask(run: Run, started: Started) -> Answer:
 
 
 def _opened_or_sent(run: Run, started: Started) -> Answer | None:
-    if started.operation.is_to_be_opened(run, started.request):
-        return _open(run, started)
-    return _send(run, started) if started.send_by is not None else None
+    with sending_until(monotonic() if started.send_by is None else started.send_by):
+        if started.operation.is_to_be_opened(run, started.request):
+            return _open(run, started)
+        return _send(run, started) if started.send_by is not None else None
 
 
 def _open(run: Run, started: Started) -> Opened | NotDone | Refused:
@@ -133,10 +135,18 @@ def _find(run: Run, started: Started, *, sent: Unclear | None) -> Answer:
     try:
         outcome = started.operation.look_up(run, started.request)
     except PaymentError as error:
-        return Unclear(error, is_answered=sent is not None and sent.is_answered)
+        return _unasked(started.step, error, sent=sent)
     if outcome is not None:
         return Done(outcome, GatewayOutcome.Source.LOOK_UP)
     return _absent(started.step, started.operation.peer(run).capabilities, sent=sent, now=run.now)
+
+
+def _unasked(step: SagaStep, error: PaymentError, *, sent: Unclear | None) -> Answer:
+    """Nobody could be asked. What was certainly not sent has not happened all the same."""
+    wait = error.retry_after if isinstance(error, NeverSentError) else None
+    if sent is None and step.send_before is None:
+        return NotDone(error, retry_after=wait)
+    return Unclear(error, is_answered=sent is not None and sent.is_answered, wait=wait or 0)
 
 
 def _absent(step: SagaStep, peer: Capabilities, *, sent: Unclear | None, now: datetime) -> Answer:

@@ -4,15 +4,12 @@ Undoing follows the charge's present state, never the saga's memory: refund what
 captured, nothing else.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from django.db.models import F
 from django.db.models.functions import Now
 
-from orders.models import Order
 from payments.errors import (
-    AuthenticationRequiredError,
     AuthorizationExpiredError,
     CardDeclinedError,
     CheckoutCancelledError,
@@ -24,19 +21,14 @@ from payments.errors import (
 )
 from payments.gateways import registry as gateways
 from payments.gateways.base import Operation, Outcome, PaymentGateway, Request, Result
-from payments.gateways.declines import decline
 from payments.models import ChargeAttempt, Refund
-from payments.outcomes import note_declined, note_reference, note_unknown, record_outcome, record_unexpected
+from payments.outcomes import record_outcome, record_unexpected
 from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import Run
 from payments.sagas.verdicts import review_refused
 
-CUSTOMER_PATIENCE = timedelta(minutes=30)
-"""How long a customer may take to authenticate."""
-CUSTOMER_POLL = timedelta(seconds=5)
-"""How often the gateway is asked, should its webhook not come."""
 PENDING_POLL = timedelta(seconds=5)
 
 Status = ChargeAttempt.Status
@@ -101,73 +93,6 @@ def charge_of(run: Run) -> ChargeAttempt:
     if run.charge is None:
         raise UnexpectedOutcomeError("This saga has no charge attempt.")
     return run.charge
-
-
-class Authorization(GatewayOperation):
-    """Reserve the order's total on the customer's card."""
-
-    name = "authorize_payment"
-    operation = Operation.AUTHORIZE
-
-    def reason_to_stop(self, run: Run) -> Refuse | None:
-        return reason_to_stop(run)
-
-    def prepare(self, run: Run) -> Request | Refuse:
-        if stop := reason_to_stop(run):
-            return stop
-        context = run.context
-        run.charge = ChargeAttempt.objects.create(
-            order=run.order,
-            saga=run.saga,
-            gateway=context["gateway"],
-            payment_method=context["payment_method"],
-            amount_minor=run.order.amount_minor,
-            currency=run.order.currency,
-        )
-        return replace(
-            self.about(run.charge, amount_minor=run.order.amount_minor),
-            payment_method=context["payment_method"],
-            three_d_secure=context.get("three_d_secure", False),
-            return_url=context.get("return_url", ""),
-        )
-
-    def is_to_be_opened(self, run: Run, request: Request) -> bool:
-        return self.peer(run).capabilities.two_call_authorize and not request.reference
-
-    def open(self, run: Run, request: Request) -> str:
-        return self.peer(run).open(request)
-
-    def mark_opened(self, run: Run, reference: str) -> None:
-        note_reference(charge_of(run), reference)
-
-    def execute(self, run: Run, request: Request) -> Outcome:
-        return self.peer(run).authorize(request)
-
-    def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
-        charge = charge_of(run)
-        if outcome.result == Result.REQUIRES_ACTION:
-            return self._wait_for_customer(run, charge, outcome, source)
-        if outcome.result == Result.FAILED and charge.status == Status.REQUIRES_ACTION:
-            # Not over yet: some gateways let a customer try again, so undoing makes it impossible there first.
-            return Refuse(AuthenticationRequiredError(decline_code=outcome.decline_code))
-        if outcome.result in (Result.DECLINED, Result.FAILED):
-            record_outcome(charge, outcome, source=source)
-            return Refuse(decline(outcome.decline_code))
-        return super().record(run, outcome, source)
-
-    def _wait_for_customer(self, run: Run, charge: ChargeAttempt, outcome: Outcome, source: str) -> Verdict:
-        record_outcome(charge, outcome, source=source)
-        if run.is_overdue:
-            return Refuse(AuthenticationRequiredError("The customer did not authenticate in time."))
-        return Park("customer_action", CUSTOMER_POLL, CUSTOMER_PATIENCE, Order.Status.REQUIRES_ACTION)
-
-    def mark_refused(self, run: Run, error: PaymentError) -> None:
-        is_decline = isinstance(error, CardDeclinedError)
-        code = str(error.facts.get("decline_code") or error.code)
-        note_declined(charge_of(run), code, reference=str(error.facts.get("reference", "")), is_failure=not is_decline)
-
-    def mark_unknown(self, run: Run) -> None:
-        note_unknown(charge_of(run))
 
 
 class Void(GatewayOperation):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import uniform
 
-from payments.errors import GatewayUnavailableError, PaymentError, UnexpectedOutcomeError
+from payments.errors import CircuitOpenError, GatewayUnavailableError, PaymentError, UnexpectedOutcomeError
 from payments.models import SagaStep
 from payments.sagas.exchange import Answer, NotDone, Refused, Started, Unclear
 from payments.sagas.run import UNKNOWN, Run
@@ -40,10 +40,19 @@ def _why_not_again(run: Run, started: Started, answer: NotDone) -> PaymentError 
     step, peer = started.step, started.operation.peer(run).capabilities
     if step.key_first_used_at is None or step.key_first_used_at + peer.key_retention < run.now:
         return UnexpectedOutcomeError("The gateway may have forgotten the idempotency key.")
+    if not is_counted(run, answer):
+        return None
     is_impatient = run.is_forward and not run.ends_with_person
     if step.attempts >= (FORWARD_SENDS if is_impatient else COMPENSATION_SENDS):
         return GatewayUnavailableError(answer.error.detail)
     return None
+
+
+def is_counted(run: Run, answer: NotDone) -> bool:
+    """Whether a try that came to nothing is one of those a step has. What undoes waits for a gateway that is left
+    alone for as long as its key may be used: a breaker that is open for an hour must not leave money where it is.
+    """
+    return run.is_forward or not isinstance(answer.error, CircuitOpenError)
 
 
 def pause_before(run: Run, step: SagaStep, answer: NotDone | Unclear) -> float:

@@ -1,6 +1,6 @@
 """One lease of one saga: what the worker that holds it knows, and what it is about to write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from time import monotonic
@@ -14,7 +14,9 @@ from django.http import HttpResponse
 from orders.errors import DomainError, InvalidTransition
 from orders.models import Order
 from payments.errors import LeaseLostError
-from payments.models import ChargeAttempt, SagaEvent, SagaExecution, SagaStep
+from payments.gateways import audit
+from payments.gateways.base import Call
+from payments.models import ChargeAttempt, GatewayCall, SagaEvent, SagaExecution, SagaStep
 from payments.models.sagas import NEXT
 from payments.nudges import nudge
 from payments.sagas import context, leases
@@ -56,6 +58,7 @@ class Run:
         self.answer: HttpResponse | None = None  # what a client was told for good, once that is known
         self._steps: dict[UUID, SagaStep] = {}
         self._events: list[SagaEvent] = []
+        self._calls: list[GatewayCall] = []
         self._standing = self._stands()
 
     @property
@@ -75,10 +78,10 @@ class Run:
 
     @cached_property
     def charge(self) -> ChargeAttempt | None:
-        """The attempt this saga made, if it has come that far, or the one that it is about."""
+        """The last attempt this saga made, if it has come that far, or the one that it is about."""
         about = self.context.get("charge")
         charges = ChargeAttempt.objects.filter(pk=about) if about else ChargeAttempt.objects.filter(saga=self.saga)
-        charge = charges.first()
+        charge = charges.last()
         if charge is not None:
             charge.order = self.order
         return charge
@@ -123,6 +126,7 @@ class Run:
         self.is_overdue = self._is_past_deadline()
         self._steps.clear()
         self._events.clear()
+        self._calls.clear()
         self.__dict__.pop("order", None)
         self.__dict__.pop("charge", None)
 
@@ -149,6 +153,10 @@ class Run:
         """Have `step` written with the next `write`."""
         self._steps[step.pk] = step
         return step
+
+    def keep(self, calls: Iterable[Call], *, step: SagaStep) -> None:
+        """Have a row written for each call that `step` made, after the step."""
+        self._calls += audit.rows(calls, order_id=self.saga.order_id, saga=self.saga, step=step)
 
     def note(self, kind: str, *, actor: str = "", reason: str = "", **after: Any) -> SagaEvent:
         """Add to the saga's history; what is returned may be added to until the next write."""
@@ -218,6 +226,8 @@ class Run:
             )
         if self._events:
             SagaEvent.objects.bulk_create(self._events)
+        if self._calls:
+            GatewayCall.objects.bulk_create(self._calls)
         saga.cursor = min(max(self.position, 0), len(self.definition.steps))
         if self._events or self._stands() != self._standing or saga.state not in SagaExecution.ACTIVE:
             saga.moved_epoch = self.epoch
@@ -229,6 +239,7 @@ class Run:
         )  # fmt: skip
         self._steps.clear()
         self._events.clear()
+        self._calls.clear()
 
     def _update(self, **fields: Any) -> None:
         if not SagaExecution.objects.filter(pk=self.saga.pk, epoch=self.epoch).update(**fields):

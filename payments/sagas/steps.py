@@ -16,7 +16,7 @@ from orders.errors import DomainError
 from payments.errors import CheckoutCancelledError, PaymentError, SagaCompensationError, UnexpectedOutcomeError
 from payments.gateways.base import Request
 from payments.models import SagaExecution, SagaStep
-from payments.sagas import exchange
+from payments.sagas import exchange, retries
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict, name_of
 from payments.sagas.exchange import Answer, Done, NotDone, Opened, Refused, Started, Unclear
 from payments.sagas.retries import UNKNOWN_PATIENCE
@@ -92,6 +92,17 @@ def note_opened(run: Run, started: Started, answer: Opened) -> Started:
     allowed = _allow(run, step, started.operation)
     run.write()
     return allowed
+
+
+def begin_anew(run: Run, started: Started, answer: Answer, request: Request) -> Started:
+    """With another request, to another peer: nothing of the one before counts, but that it was made."""
+    step = _with_calls(run, started.step, answer)
+    step.request, step.error, step.is_answered, step.attempts = request.as_json(), {}, False, 0
+    step.key_number += 1
+    step.key_first_used_at = run.now
+    again = _arm(run, step, started.operation)
+    run.write()
+    return again
 
 
 def _arm(run: Run, step: SagaStep, operation: ForeignOperation) -> Started:
@@ -210,6 +221,8 @@ def _note(run: Run, started: Started, answer: NotDone | Unclear) -> SagaStep:
     step.is_answered = answer.is_answered
     if isinstance(answer, NotDone):
         step.send_before = None
+        if started.send_by is not None and not retries.is_counted(run, answer):
+            step.attempts -= 1
     else:
         step.outcome = SagaStep.Outcome.UNKNOWN
         step.look_ups += 1
@@ -221,6 +234,7 @@ def _with_calls(run: Run, step: SagaStep, answer: Answer) -> SagaStep:
     """A copy of `step` to write: should this transaction be run again, it begins with the same original."""
     step = run.touch(copy(step))
     calls = [*step.calls, *(call.as_json() for call in answer.calls)]
+    run.keep(answer.calls, step=step)
     step.calls = calls if len(calls) <= KEPT_CALLS else [*calls[:FIRST_CALLS], *calls[FIRST_CALLS - KEPT_CALLS :]]
     return step
 

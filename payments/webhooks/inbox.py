@@ -98,7 +98,7 @@ def _subject_of(gateway: str, outcome: Outcome) -> tuple[SagaExecution | None, C
     charges = ChargeAttempt.objects.select_related("saga").filter(gateway=gateway)
     charge = charges.filter(gateway_reference=outcome.reference).first()
     if charge is None and saga is not None:
-        charge = charges.filter(saga=saga).first()
+        charge = charges.filter(saga=saga).last()
     return saga or (charge.saga if charge else None), charge
 
 

@@ -53,15 +53,15 @@ class Api:
         return self.post(f"orders/{order.public_id}/checkout", body, key=key, **headers)
 
 
-def begin_checkout(order: Order, payment_method: str = "tok_visa", **payment: str) -> SagaExecution:
+def begin_checkout(order: Order, payment_method: str = "tok_visa", **payment: Any) -> SagaExecution:
     """A checkout that a worker is to carry on."""
     key = IdempotencyKey.objects.create(client=order.client, key=f"key-{new_id()}", fingerprint="made by a test")
-    how = services.Payment(payment_method, "sandbox", **payment)
+    how = services.Payment(payment_method, **{"gateway": "sandbox", **payment})
     with transaction.atomic():
         return services.start_checkout(order, how, key=key, is_inline=False).saga
 
 
-def run_checkout(order: Order | None = None, payment_method: str = "tok_visa", **payment: str) -> SagaExecution:
+def run_checkout(order: Order | None = None, payment_method: str = "tok_visa", **payment: Any) -> SagaExecution:
     """A checkout that a worker has carried as far as it goes by itself."""
     saga = begin_checkout(order or make_order(), payment_method, **payment)
     assert engine.advance(saga.pk, owner=WORKER)

@@ -31,6 +31,7 @@ def sandbox(running_sandbox: Sandbox, settings: Settings) -> Iterator[Sandbox]:
     running_sandbox.clear_faults()
     settings.SANDBOX_GATEWAY_URL = running_sandbox.url
     settings.GATEWAY_TIMEOUT_SECONDS = 0.6
+    settings.GATEWAY_BREAKER_FAILURES = 10_000  # A test's faults go on for as long as it says. Breakers have their own.
     forget_adapters()
     yield running_sandbox
     running_sandbox.clear_faults()

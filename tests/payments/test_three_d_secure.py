@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.ids import new_id
 from orders.models import Order
 from payments.models import ChargeAttempt, SagaExecution, WebhookEvent
-from payments.sagas.operations import CUSTOMER_POLL
+from payments.sagas.authorization import CUSTOMER_POLL
 from tests.config.builders import bearer, make_token
 from tests.orders.builders import make_order
 from tests.payments.builders import make_due

@@ -22,7 +22,7 @@ class LookUp(Action):
         return f"Asks now, shows you the answer and keeps it in the history. Nothing is changed.{wakes}"
 
     def ask(self, standing: Standing, given: Given) -> Asked:
-        return questions.ask(**_questions(standing))
+        return questions.ask(standing, **_questions(standing))
 
     def apply(self, act: Act) -> Ending:
         act.after |= {"said": answers.said(act.standing, act.asked), "is_answered": not act.asked.has_failed}

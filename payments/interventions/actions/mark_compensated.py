@@ -44,7 +44,7 @@ class MarkCompensated(Action):
         about = {**questions.about_own(standing), **questions.about_name(standing, given.evidence)}
         if standing.step_name in (Void.name, VoidStray.name):
             about |= questions.about_death(standing)
-        return questions.ask(**about)
+        return questions.ask(standing, **about)
 
     def rests_on_word(self, standing: Standing, given: Given, asked: Asked) -> bool:
         if asked.by_name is not None:

@@ -35,7 +35,9 @@ class ResolveUnknown(Action):
         )
 
     def ask(self, standing: Standing, given: Given) -> Asked:
-        return questions.ask(**questions.about_call(standing), **questions.about_name(standing, given.evidence))
+        return questions.ask(
+            standing, **questions.about_call(standing), **questions.about_name(standing, given.evidence)
+        )
 
     def rests_on_word(self, standing: Standing, given: Given, asked: Asked) -> bool:
         told = _told(standing, given, asked)

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from fraud.models import ReviewCase
 from orders.models import Order, StockItem
 from payments.errors import InterventionNotPossibleError
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaStep
+from payments.models import ChargeAttempt, GatewayCall, Refund, SagaExecution, SagaStep
 from tests.orders.builders import make_order, make_stock
 from tests.payments.builders import Api, advance, charge_of, order_of, run_checkout
 from tests.payments.interventions.builders import (
@@ -183,6 +183,7 @@ class TestForcedToFail:
 
     def test_a_refund_that_was_never_begun_frees_what_was_set_aside(self, sandbox: Sandbox) -> None:
         saga = stopped_refund(sandbox)
+        GatewayCall.objects.filter(saga=saga).delete()
         SagaStep.objects.filter(saga=saga).delete()
         Refund.objects.filter(saga=saga).update(status="pending")
         ChargeAttempt.objects.filter(order=saga.order_id).update(refund_pending_minor=10_00)

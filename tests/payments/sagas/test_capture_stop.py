@@ -185,10 +185,9 @@ class TestRepeatedSends:
         assert (saga.state, effective(sandbox, saga)) == ("completed", ["authorize", "capture", "ship"])
 
     def lose_the_answer(self, saga: SagaExecution, sandbox: Sandbox) -> SagaExecution:
-        """Found not to have happened, it is sent, and then nobody can be asked."""
-        saga = exchange(saga, times=2)
+        """Nobody can be asked. What was certainly never sent is sent all the same, and then its answer is lost."""
         sandbox.fault("status_500", operation="look_up")
-        return exchange(saga)
+        return exchange(saga, times=3)
 
     def test_an_authorization_about_to_expire_is_voided(self, sandbox: Sandbox) -> None:
         saga = self.never_sent(sandbox)
