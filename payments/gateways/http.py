@@ -14,6 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from payments.errors import GatewayTimeoutError, NetworkError, RateLimitedError
 from payments.gateways.audit import record_call
 from payments.gateways.base import Call
+from payments.gateways.deadlines import DeadlinePool
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -53,7 +54,7 @@ class Connections:
 
     def __init__(self, *, timeout: float) -> None:
         self.timeout = timeout
-        self._pool = urllib3.PoolManager(
+        self._pool = DeadlinePool(
             maxsize=16, retries=False, timeout=urllib3.Timeout(connect=min(timeout, 2.0), read=timeout, total=timeout)
         )
 
