@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from config.supervisor import end_with_parent
 from tests.browser import programs
+from tests.peers import programs as peers
 from tests.services import Service, ServiceError, postgresql, rabbitmq_programs, redis_server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -55,8 +56,9 @@ def _legs(options: argparse.Namespace, services: ExitStack) -> dict[str, dict[st
     """Name each run to make, and what is added to its environment."""
     _report_browser()
     _report_rabbitmq()
+    _report_peers()
     legs: dict[str, dict[str, str]] = {} if options.postgresql else {"SQLite": {}}
-    has_looked = {programs.HAS_LOOKED: "1"} if legs else {}
+    has_looked = {programs.HAS_LOOKED: "1", peers.HAVE_ANSWERED: "1"} if legs else {}
     if options.sqlite:
         return legs
     database = services.enter_context(postgresql(os.environ))
@@ -95,6 +97,18 @@ def _report_rabbitmq() -> None:
     print(f"RabbitMQ: {found or 'not found (no TEST_RABBITMQ_URL, no rabbitmq-server): skipped'}", flush=True)
     if _is_ci() and not found:
         raise ServiceError("RabbitMQ is required here: set TEST_RABBITMQ_URL or install rabbitmq-server")
+
+
+def _report_peers() -> None:
+    """Installs them where nobody has yet, so that the tests find them."""
+    for program in peers.PROGRAMS:
+        try:
+            found = f"{program.version} in {peers.obtain(program).relative_to(ROOT)}"
+        except peers.MissingError as missing:
+            found = f"not found ({missing}): skipped"
+            if _is_ci():
+                raise ServiceError(f"{program.name} is required here: {missing}") from missing
+        print(f"{program.name}: {found}", flush=True)
 
 
 def _is_ci() -> bool:

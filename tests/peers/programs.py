@@ -50,10 +50,11 @@ class Program:
     installation: Callable[[Path], Sequence[Sequence[str]]]
     command: Callable[[Path, int], Sequence[str]]
     environment: Callable[[int], Mapping[str, str]]
+    cache: Path = CACHE
 
     @property
     def folder(self) -> Path:
-        return CACHE / f"{self.name}-{self.version}"
+        return self.cache / f"{self.name}-{self.version}"
 
 
 def _install_localstripe(folder: Path) -> Sequence[Sequence[str]]:
@@ -98,7 +99,7 @@ def obtain(program: Program) -> Path:
     """The folder it is installed in, after installing it where nobody has yet. Raise MissingError."""
     if lacking := [each for each in program.needs if not shutil.which(each)]:
         raise MissingError(f"no {' and no '.join(lacking)} on PATH")
-    with _alone():
+    with _alone(program.cache):
         if not _is_complete(program).exists():
             _install(program)
     return program.folder
@@ -128,10 +129,10 @@ def _run(command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone(cache: Path) -> Iterator[None]:
     """One process at a time, of all that share the checkout."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
