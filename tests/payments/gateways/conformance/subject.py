@@ -22,7 +22,7 @@ class Difference:
     """What the peer, not the adapter, does otherwise than the gateway it stands for, and what a test of it ends in."""
 
     reason: str
-    ends_in: type[BaseException] | tuple[type[BaseException], ...] = AssertionError
+    ends_in: type[BaseException] = AssertionError
 
 
 class Subject(ABC):
