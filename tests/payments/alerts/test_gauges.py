@@ -3,6 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -63,7 +64,7 @@ class TestFigures:
 
         assert scraped(client)["paydesk_captures_stopped"] == 1
 
-    def test_a_scrape_takes_four_queries_however_much_there_is(
+    def test_a_scrape_takes_few_queries_however_much_there_is(
         self, client: Client, django_assert_num_queries: Any
     ) -> None:
         order = make_stuck_saga().order
@@ -71,7 +72,7 @@ class TestFigures:
             SagaExecution(definition="checkout", version=1, business_key=f"{new_id()}", order=order) for _ in range(50)
         )
 
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5 if settings.REDIS_URL else 6):  # Redis keeps the breakers where there is one.
             client.get("/metrics")
 
 
