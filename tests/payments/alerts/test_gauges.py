@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from config import metrics
 from orders.ids import new_id
-from payments import captures
+from payments import captures, circuits
 from payments.alerts import services
 from payments.models import SagaExecution
+from tests.config.builders import make_user
 from tests.payments.alerts.builders import KIND, make_alert, make_stuck_saga
 
 
@@ -63,6 +64,13 @@ class TestFigures:
         captures.stop_captures(by="ann", reason="Why.")
 
         assert scraped(client)["paydesk_captures_stopped"] == 1
+
+    def test_a_gateway_that_is_left_alone_is_told(self, client: Client) -> None:
+        name = 'paydesk_gateway_breaker_open{gateway="sandbox"}'
+        assert scraped(client)[name] == 0
+        circuits.decide("sandbox", forced="open", by=make_user("ann"), reason="Why not.")
+
+        assert scraped(client)[name] == 1
 
     def test_a_scrape_takes_few_queries_however_much_there_is(
         self, client: Client, django_assert_num_queries: Any

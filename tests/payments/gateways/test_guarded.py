@@ -23,6 +23,7 @@ from payments.gateways import registry
 from payments.gateways.base import Operation, Request, Result
 from payments.gateways.resilience import breaker, retry
 from payments.gateways.resilience.breaker import Breaker
+from payments.gateways.sandbox import SandboxGateway
 from payments.models import CircuitBreaker, GatewayCall
 from tests.payments.conftest import forget_adapters
 from tests.sandbox import Sandbox
@@ -191,7 +192,9 @@ class TestForced:
         sandbox.fault("status_500", operation="authorize")
 
         fails(authorize, GatewayTimeoutError, times=3 * FAILURES)
+        sandbox.clear_faults()
 
+        assert authorize().result == Result.SUCCEEDED
         assert breaker.store().look("sandbox")["sandbox"].is_closed
 
     def test_every_process_knows_within_two_seconds(self) -> None:
@@ -314,6 +317,12 @@ class TestRecord:
         fails(lambda: authorize("4242424242424242"), InvalidRequestError)
 
         assert "4242424242424242" not in str(GatewayCall.objects.values_list("request", "answer"))
+
+
+def test_a_bare_adapter_keeps_no_record(sandbox: Sandbox) -> None:
+    assert SandboxGateway().find("nothing") is None
+
+    assert not GatewayCall.objects.exists()
 
 
 def test_what_asks_nobody_goes_straight_through(sandbox: Sandbox) -> None:
