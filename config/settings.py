@@ -213,9 +213,9 @@ GATEWAY_CALL_DAYS = env.integer("GATEWAY_CALL_DAYS", 90, minimum=1, maximum=3650
 
 CHECKOUT_WAIT_SECONDS = env.seconds("CHECKOUT_WAIT_SECONDS", 6)
 SAGA_LEASE_SECONDS = env.seconds("SAGA_LEASE_SECONDS", 15)
-if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS + 3:
-    # Between two commits there is at most a call, a look-up and a pause, and either tried again for half a second.
-    env.fault("SAGA_LEASE_SECONDS", "has to be more than twice GATEWAY_TIMEOUT_SECONDS and three seconds")
+if SAGA_LEASE_SECONDS <= 2 * GATEWAY_TIMEOUT_SECONDS + 2:
+    # Between two commits there is at most a call, a look-up and a pause.
+    env.fault("SAGA_LEASE_SECONDS", "has to be more than twice GATEWAY_TIMEOUT_SECONDS and two seconds")
 SETTLE_DELAY_SECONDS = env.seconds("SETTLE_DELAY_SECONDS", 0, minimum=0)
 FRAUD_REVIEW_MODE = env.choice("FRAUD_REVIEW_MODE", ("hold", "post_charge"), "hold")
 AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void", "capture"), "void")

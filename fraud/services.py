@@ -52,18 +52,26 @@ def gather_velocity(order: Order, *, attempt: str) -> dict[str, int]:
 
 
 def decide(
-    order: Order, *, attempt: str, stage: str, facts: Mapping[str, object], velocity: Mapping[str, int]
+    order: Order,
+    *,
+    attempt: str,
+    stage: str,
+    facts: Mapping[str, object],
+    velocity: Mapping[str, int],
+    prior_score: int | None = None,
 ) -> Decision:
     """Screen one stage of a checkout and store the decision; asked again, return the stored one.
 
     `facts` are what the order does not know, by the names of `Context`: ip, device_fingerprint, card_fingerprint,
     card_country, card_brand, avs_result, cvv_result; None or empty when unknown. Runs in the caller's transaction;
-    of two concurrent first calls the slower one raises IntegrityError.
+    of two concurrent first calls the slower one raises IntegrityError. `prior_score` is what the earlier stage scored,
+    of a caller who knows that this stage was never decided; by default both are looked up.
     """
-    taken = {decision.stage: decision for decision in Decision.objects.filter(attempt=attempt)}
-    if stage in taken:
-        return taken[stage]
-    prior_score = max((decision.score for decision in taken.values()), default=0)
+    if prior_score is None:
+        taken = {decision.stage: decision for decision in Decision.objects.filter(attempt=attempt)}
+        if stage in taken:
+            return taken[stage]
+        prior_score = max((decision.score for decision in taken.values()), default=0)
     context = Context.of(
         Stage(stage), {**_facts_of(order), **facts, "velocity": dict(velocity), "prior_score": prior_score}
     )

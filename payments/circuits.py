@@ -61,8 +61,10 @@ class Circuit:
 def all_circuits() -> list[Circuit]:
     """Of every configured gateway, and of the carrier."""
     rows = {row.gateway: row for row in CircuitBreaker.objects.all()}
-    store = breaker.store()
-    return [Circuit(name, rows.get(name) or CircuitBreaker(gateway=name), store.look(name)) for name in names()]
+    standings = breaker.store().look(*names())
+    return [
+        Circuit(name, rows.get(name) or CircuitBreaker(gateway=name), standing) for name, standing in standings.items()
+    ]
 
 
 def names() -> list[str]:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from orders.admin.marks import NOTHING, Tone, badge, in_words, link
+from orders.admin.marks import NOTHING, Tone, badge, in_words, link, moment
 from orders.admin.pages import Record, section
 from orders.models import Order
 from payments import circuits
@@ -90,8 +90,8 @@ class GatewayCallAdmin(Record):
         return rows.filter(key=search_term.strip()), distinct
 
     @admin.display(description="When")
-    def made_at(self, call: GatewayCall) -> Any:
-        return call.at
+    def made_at(self, call: GatewayCall) -> str:
+        return moment(call.at)
 
     @admin.display(description="Operation")
     def what(self, call: GatewayCall) -> str:

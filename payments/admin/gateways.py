@@ -21,9 +21,9 @@ MAY_FORCE: Final = "payments.force_circuit"
 PAGE: Final = "payments_circuitbreaker_changelist"
 AUTOMATIC: Final = "automatic"
 TOLD: Final[Mapping[str, str]] = {
-    "open": "{} is left alone now, until somebody changes that here.",
-    "closed": "{} is asked now, whatever comes of it, until somebody changes that here.",
-    AUTOMATIC: "The breaker of {} decides again.",
+    "open": "“{}” is left alone now, until somebody changes that here.",
+    "closed": "“{}” is asked now, whatever comes of it, until somebody changes that here.",
+    AUTOMATIC: "The breaker of “{}” decides again.",
 }
 
 

@@ -79,15 +79,21 @@ def screen_authorization(run: Run) -> Verdict:
 
 
 def _decide(run: Run, stage: str, facts: dict[str, str | None]) -> Decision:
+    """A run that was begun here is the only one there is: what it has not decided, nobody has."""
     context = run.context
+    prior_score = 0 if stage == BEFORE else run.ahead.get("prior_score")
     where_from = {"ip": context.get("customer_ip"), "device_fingerprint": context.get("device_fingerprint")}
-    return screening.decide(
+    decision = screening.decide(
         run.order,
         attempt=run.saga.public_id,
         stage=stage,
         facts={**where_from, **facts},
         velocity=context["velocity"],
+        prior_score=prior_score if run.is_new else None,
     )
+    if stage == BEFORE:
+        run.ahead["prior_score"] = decision.score
+    return decision
 
 
 def _blocked_or_reviewed(run: Run, decision: Decision, *, is_challenge_late: bool = False) -> Verdict:

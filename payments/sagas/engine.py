@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from orders.ids import format_id
 from orders.models import Order
 from payments.errors import LeaseLostError, UnexpectedOutcomeError
+from payments.gateways import audit
 from payments.models import SagaExecution, SagaStep
 from payments.sagas import exchange, failover, leases, registry, retries, steps
 from payments.sagas.definition import Foreign, ForeignOperation
@@ -165,6 +166,7 @@ def _drop_stale(run: Run, started: Started, answer: Done | Refused) -> None:
     something else will not look either: then the peer's webhook waits for its end, where the peer sends any.
     """
     log.error("stale_answer_dropped", step=started.step.name, key=started.step.key, answer=type(answer).__name__)
+    audit.keep(answer.calls, order_id=run.saga.order_id, saga=run.saga, step=started.step)
     try:
         with transaction.atomic():
             saga = SagaExecution.objects.select_for_update().get(pk=run.saga.pk)

@@ -7,7 +7,7 @@ import pytest
 from fraud.models import ReviewCase
 from payments.alerts.services import raise_alert
 from payments.captures import stop_captures
-from payments.models import Alert, SagaExecution
+from payments.models import Alert, GatewayCall, SagaExecution
 from tests.browser.axe import grave_faults
 from tests.browser.desk import Desk
 from tests.orders.builders import make_order
@@ -32,6 +32,9 @@ PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "approval": lambda saga: f"{INTERVENTION}/{saga.interventions.get().public_id}/decide/",
     "action on a saga": lambda saga: f"/admin/payments/sagaexecution/{saga.public_id}/act/retry/",
     "captures": lambda saga: "/admin/payments/capturestop/",
+    "gateways": lambda saga: "/admin/payments/circuitbreaker/",
+    "list of calls": lambda saga: "/admin/payments/gatewaycall/",
+    "call": lambda saga: f"/admin/payments/gatewaycall/{GatewayCall.objects.filter(saga=saga).latest('id').pk}/change/",
 }
 
 

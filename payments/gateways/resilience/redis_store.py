@@ -47,7 +47,7 @@ _SCRIPTS: Final = {
         return {failures, opened, wait, probe}
     """,
     "succeeded": """
-        local mine = (opened == 0 and ARGV[2] == '') or (opened > 0 and probe == ARGV[2])
+        local mine = (opened == 0 and ARGV[2] == '') or (opened > 0 and ARGV[2] ~= '' and probe == ARGV[2])
         if mine then redis.call('DEL', key) end
         return opened
     """,
@@ -95,8 +95,11 @@ class Redis:
             lambda: self._meanwhile.admit(gateway, probe=probe, lease=lease),
         )
 
-    def look(self, gateway: str) -> Standing:
-        return self._asked(lambda: _standing(self._run("look", gateway)), lambda: self._meanwhile.look(gateway))
+    def look(self, *gateways: str) -> dict[str, Standing]:
+        return self._asked(
+            lambda: {gateway: _standing(self._run("look", gateway)) for gateway in gateways},
+            lambda: self._meanwhile.look(*gateways),
+        )
 
     def succeeded(self, gateway: str, *, probe: str) -> None:
         self._asked(

@@ -11,7 +11,7 @@ from payments.errors import NetworkError, NeverSentError
 
 PAUSES: Final = (0.05, 0.15)
 """Seconds before each further try, jittered by half."""
-WINDOW: Final = 0.5
+WINDOW: Final = 0.25
 """Tries begin within so many seconds: a refused connection says so at once, and one that hangs is not tried again."""
 
 T = TypeVar("T")

@@ -33,10 +33,13 @@ class Standing:
 
 class Store(Protocol):
     def admit(self, gateway: str, *, probe: str, lease: float) -> Standing:
-        """Whether a call may be made. The first one after the wait is the probe, for `lease` seconds alone."""
+        """Whether a call may be made: while closed, and where what comes back names this `probe` and no wait.
 
-    def look(self, gateway: str) -> Standing:
-        """How it stands, to be looked at."""
+        The first one after the wait is the probe, and for `lease` seconds nobody else is.
+        """
+
+    def look(self, *gateways: str) -> dict[str, Standing]:
+        """How each stands, to be looked at."""
 
     def succeeded(self, gateway: str, *, probe: str) -> None:
         """Forget the failures; a probe closes it."""
@@ -57,22 +60,20 @@ class Database:
     """A row a gateway, changed by guarded updates that each commit by themselves."""
 
     def admit(self, gateway: str, *, probe: str, lease: float) -> Standing:
-        standing = self.look(gateway)
+        standing = self._look(gateway)
         if standing.is_closed or standing.wait > 0:
             return standing
         free = CircuitBreaker.objects.open(gateway).filter(open_until__lte=Now()).exclude(probe_until__gt=Now())
         if free.update(probe=probe, probe_until=Now() + timedelta(seconds=lease)):
             return Standing(standing.failures, standing.opened, 0, probe)
-        seen = self.look(gateway)
-        return seen if seen.is_closed or seen.wait > 0 else Standing(seen.failures, seen.opened, lease, seen.probe)
+        return self._look(gateway)
 
-    def look(self, gateway: str) -> Standing:
-        row: Any = CircuitBreaker.objects.filter(gateway=gateway).annotate(now=Now()).first()
-        if row is None:
-            return Standing()
-        moments = [moment for moment in (row.open_until, row.probe_until) if moment is not None]
-        wait = max(((moment - row.now).total_seconds() for moment in moments), default=0)
-        return Standing(row.failures, row.opened, max(wait, 0), row.probe)
+    def look(self, *gateways: str) -> dict[str, Standing]:
+        rows: Any = CircuitBreaker.objects.filter(gateway__in=gateways).annotate(now=Now())
+        return dict.fromkeys(gateways, Standing()) | {row.gateway: _standing(row) for row in rows}
+
+    def _look(self, gateway: str) -> Standing:
+        return self.look(gateway)[gateway]
 
     def succeeded(self, gateway: str, *, probe: str) -> None:
         if probe:
@@ -100,15 +101,22 @@ class Database:
         if not closed.update(**changes):
             CircuitBreaker.objects.prepare(gateway)
             closed.update(**changes)
-        return self.look(gateway).opened
+        return self._look(gateway).opened
 
     def _reopened(self, gateway: str, probe: str) -> int:
         """The prober alone moves an open breaker, so what it reads of it stays so."""
-        opened = self.look(gateway).opened + 1
+        opened = self._look(gateway).opened + 1
         mine = CircuitBreaker.objects.open(gateway).filter(probe=probe, opened=opened - 1)
         until = Now() + timedelta(seconds=pause_after(opened))
         mine.update(failures=F("failures") + 1, opened=opened, open_until=until, probe="", probe_until=None)
         return opened
+
+
+def _standing(row: Any) -> Standing:
+    """`row` knows the database's time, as `now`."""
+    moments = [moment for moment in (row.open_until, row.probe_until) if moment is not None]
+    wait = max(((moment - row.now).total_seconds() for moment in moments), default=0)
+    return Standing(row.failures, row.opened, max(wait, 0), row.probe)
 
 
 _NOT_OPEN: Final[dict[str, Any]] = {"open_until": None, "probe": "", "probe_until": None}

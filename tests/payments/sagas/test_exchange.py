@@ -8,6 +8,7 @@ import pytest
 from django.db.models.functions import Now
 
 from payments.errors import (
+    CircuitOpenError,
     GatewayTimeoutError,
     NetworkError,
     OperationRefusedError,
@@ -185,6 +186,46 @@ class TestTheEndOfPatience:
 
         assert retries.COMPENSATION_SENDS > retries.FORWARD_SENDS
         assert (saga.state, order_of(saga).status) == ("failed_compensation", "needs_attention")
+
+    def test_what_undoes_waits_for_a_gateway_that_is_left_alone_and_loses_no_try_by_it(self) -> None:
+        undo = Scripted(CircuitOpenError(retry_after=60), found=[CircuitOpenError(retry_after=60)])
+        saga = start(define(Foreign(Scripted(), undo=undo), local(refusing(OperationRefusedError()))))
+        saga = advance(saga)
+        undoing = SagaStep.objects.filter(saga=saga, direction="compensating", position=0)
+        undoing.update(attempts=retries.COMPENSATION_SENDS - 1)
+
+        for _ in range(3):
+            saga = advance(saga)
+
+        assert (saga.state, saga.waiting_for) == ("waiting", "back_off")
+        assert undoing.get().attempts == retries.COMPENSATION_SENDS - 1
+        assert saga.next_run_at > saga.updated_at + timedelta(seconds=50)
+
+    def test_not_longer_than_the_gateway_keeps_the_key(self) -> None:
+        undo = Scripted(CircuitOpenError(retry_after=60))
+        saga = start(define(Foreign(Scripted(), undo=undo), local(refusing(OperationRefusedError()))))
+        saga = advance(saga)
+        undoing = SagaStep.objects.filter(saga=saga, direction="compensating", position=0)
+        undoing.update(key_first_used_at=Now() - PROMISES.key_retention - timedelta(1))
+
+        assert advance(saga).state in SagaExecution.STUCK
+
+    def test_going_forward_a_gateway_that_is_left_alone_costs_a_try(self) -> None:
+        call = Scripted(CircuitOpenError(retry_after=60), found=[CircuitOpenError(retry_after=60)])
+        saga = advance(start(define(call)))
+        for _ in range(retries.FORWARD_SENDS - 1):
+            assert saga.waiting_for == "back_off"
+            saga = advance(saga)
+
+        assert (saga.state, saga.failure["code"]) == ("compensated", "gateway_unavailable")
+        assert len(call.keys) == retries.FORWARD_SENDS
+
+    def test_an_unknown_outcome_is_asked_for_when_the_gateway_is_asked_again(self) -> None:
+        call = Scripted(SILENCE, found=[CircuitOpenError(retry_after=60)])
+        saga = advance(start(define(call)))
+
+        assert saga.waiting_for == "unknown_outcome"
+        assert saga.next_run_at > saga.updated_at + timedelta(seconds=50)
 
     def test_a_key_the_peer_may_have_forgotten_is_never_sent_again(self) -> None:
         call = Scripted(NetworkError(), DONE)
