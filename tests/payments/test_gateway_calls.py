@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from payments.models import GatewayCall, SagaExecution
 from payments.reaping import BATCH, prune_gateway_calls
 from payments.sagas import engine, leases
-from payments.sagas.operations import Authorization
+from payments.sagas.authorization import Authorization
 from tests.orders.builders import make_order
 from tests.payments.builders import begin_checkout, run_checkout
 from tests.payments.interventions.builders import ask_for, failed_refund

@@ -85,7 +85,7 @@ class Breaker:
         """Whether a call would be let through now, as far as that can be told without making one."""
         if forced := self._force():
             return forced == CircuitBreaker.Forced.CLOSED
-        return monotonic() < self._closed_until or store().look(self.gateway).wait <= 0
+        return monotonic() < self._closed_until or store().look(self.gateway)[self.gateway].wait <= 0
 
     def _force(self) -> str:
         """What people have decided. In the database whatever else is shared elsewhere: it must not be lost."""
