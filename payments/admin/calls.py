@@ -63,7 +63,7 @@ class GatewayCallAdmin(Record):
     found_by: ClassVar[Mapping[str, str]] = {
         SagaExecution.PREFIX: "saga",
         Order.PREFIX: "order",
-        ChargeAttempt.PREFIX: "saga__charge",
+        ChargeAttempt.PREFIX: "saga__charges",
     }
     list_display = ("made_at", "gateway", "what", "state", "status", "took", "saga_link", "order_link")
     list_filter = (PeerFilter, OperationFilter, "outcome")
