@@ -151,13 +151,6 @@ class PaymentGateway(Protocol):
         """Raise InvalidRequestError for a payment method that can never be charged; asks nobody."""
         ...
 
-    def open(self, request: Request) -> str:
-        """Make the payment that `authorize` will confirm; its reference. No money can move by it.
-
-        For gateways with `two_call_authorize` alone.
-        """
-        ...
-
     def authorize(self, request: Request) -> Outcome:
         """Reserve `amount_minor` on the customer's card; where `open` was called, for the payment `reference`."""
         ...
@@ -203,6 +196,14 @@ class PaymentGateway(Protocol):
 
     def parse_webhook(self, body: bytes) -> Outcome | None:
         """The outcome an event reports, if it reports one."""
+        ...
+
+
+class TwoCallGateway(PaymentGateway, Protocol):
+    """One with `two_call_authorize`."""
+
+    def open(self, request: Request) -> str:
+        """Make the payment that `authorize` will confirm; its reference. No money can move by it."""
         ...
 
 

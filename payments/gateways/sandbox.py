@@ -95,9 +95,6 @@ class SandboxGateway(_SandboxPeer):
         if card_of(payment_method) is None:
             raise InvalidRequestError("This payment method is unknown to the gateway.", field="payment_method")
 
-    def open(self, request: Request) -> str:
-        raise NotImplementedError("The sandbox authorizes in one call.")
-
     def authorize(self, request: Request) -> Outcome:
         body = {
             "order": request.order,

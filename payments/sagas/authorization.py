@@ -1,16 +1,19 @@
 """Reserving the order's total on the customer's card: at one gateway, or at the next that a rule names."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import cast
 
 from orders.models import Order
 from payments import routing
 from payments.errors import AuthenticationRequiredError, CardDeclinedError, PaymentError
-from payments.gateways.base import Operation, Outcome, Request, Result
+from payments.gateways.base import Operation, Outcome, Request, Result, TwoCallGateway
 from payments.gateways.declines import decline
 from payments.models import ChargeAttempt
 from payments.outcomes import note_declined, note_reference, note_unknown, record_outcome
-from payments.sagas.definition import Park, Refuse, Verdict
+from payments.sagas.definition import Alternative, Park, Refuse, Verdict
 from payments.sagas.operations import GatewayOperation, charge_of, reason_to_stop
 from payments.sagas.run import Run
 
@@ -51,16 +54,16 @@ class Authorization(GatewayOperation):
             return_url=context.get("return_url", ""),
         )
 
-    def is_to_be_opened(self, run: Run, request: Request) -> bool:
-        return self.peer(run).capabilities.two_call_authorize and not request.reference
-
-    def open(self, run: Run, request: Request) -> str:
-        return self.peer(run).open(request)
+    def opening(self, run: Run, request: Request) -> Callable[[], str] | None:
+        peer = self.peer(run)
+        if request.reference or not peer.capabilities.two_call_authorize:
+            return None
+        return partial(cast(TwoCallGateway, peer).open, request)
 
     def mark_opened(self, run: Run, reference: str) -> None:
         note_reference(charge_of(run), reference)
 
-    def next_peer(self, run: Run, error: PaymentError) -> str | None:
+    def alternative(self, run: Run, error: PaymentError) -> Alternative | None:
         order, charge = run.order, charge_of(run)
         if not run.context.get("is_routed") or reason_to_stop(run):
             return None
@@ -68,9 +71,10 @@ class Authorization(GatewayOperation):
         if is_decline and not routing.retries_decline(charge.gateway, _code(error), order.total):
             return None
         tried = set(ChargeAttempt.objects.filter(saga=run.saga).values_list("gateway", flat=True))
-        return routing.choose_next(order.total, payment_method=charge.payment_method, tried=tried)
+        other = routing.choose_next(order.total, payment_method=charge.payment_method, tried=tried)
+        return Alternative(other, partial(self._begin_with, run, other, error)) if other else None
 
-    def begin_with(self, run: Run, peer: str, error: PaymentError) -> Request:
+    def _begin_with(self, run: Run, peer: str, error: PaymentError) -> Request:
         self.mark_refused(run, error)
         run.context["gateway"] = peer
         return self._begin(run)

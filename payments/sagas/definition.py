@@ -55,6 +55,14 @@ class Local:
         return name_of(self.run)
 
 
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another peer. `begin` ends the attempt at the present one, in a commit of its caller's, and says what to ask."""
+
+    peer: str
+    begin: Callable[[], Request]
+
+
 class ForeignOperation(ABC):
     """A call to somebody else's system. Only `execute` and `look_up` leave the house, outside any transaction."""
 
@@ -75,13 +83,12 @@ class ForeignOperation(ABC):
         """Asked again before every repeated send: why what has certainly not happened shall not happen (now) either."""
         return None
 
-    def is_to_be_opened(self, run: "Run", request: Request) -> bool:
-        """Whether the peer has first to make what `execute` acts on; until that is committed nothing can happen."""
-        return False
+    def opening(self, run: "Run", request: Request) -> "Callable[[], str] | None":
+        """How the peer is told first to make what `execute` then acts on, which gives its reference there.
 
-    def open(self, run: "Run", request: Request) -> str:
-        """Have the peer make it; its reference there."""
-        raise NotImplementedError
+        Until that is committed nothing can happen. None where there is nothing to make, or it is made.
+        """
+        return None
 
     def mark_opened(self, run: "Run", reference: str) -> None:  # noqa: B027  # not every operation has marks
         """Write down how the peer calls it."""
@@ -94,13 +101,9 @@ class ForeignOperation(ABC):
     def look_up(self, run: "Run", request: Request) -> Outcome | None:
         """Ask what became of the request; None when nothing is known of it."""
 
-    def next_peer(self, run: "Run", error: PaymentError) -> str | None:
+    def alternative(self, run: "Run", error: PaymentError) -> "Alternative | None":
         """Who else may be asked the same, now that this peer has certainly done nothing, for `error`."""
         return None
-
-    def begin_with(self, run: "Run", peer: str, error: PaymentError) -> Request:
-        """End the attempt at the present peer, for `error`; what to ask `peer` instead."""
-        raise NotImplementedError
 
     @abstractmethod
     def record(self, run: "Run", outcome: Outcome, source: str) -> Verdict:

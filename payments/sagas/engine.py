@@ -96,7 +96,7 @@ def _drive(run: Run, should_stop: Callable[[], bool]) -> None:
 
 def _follow_up(run: Run, started: Started, answer: Answer, should_stop: Callable[[], bool]) -> Started | None:
     """Act on an answer: record it, or pause (here, or parked) and go on asking."""
-    if isinstance(answer, NotDone | Refused) and (other := failover.next_peer(run, started, answer)):
+    if isinstance(answer, NotDone | Refused) and (other := failover.alternative(run, started, answer)):
         begin = partial(failover.go_on_with, run, started, answer, other)
         return commit(run, begin)
     answer = retries.without_hope(run, started, answer)

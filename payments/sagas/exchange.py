@@ -1,5 +1,6 @@
 """Talk to a peer about one started step: send it once, or ask what became of it. No transaction is open here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -95,17 +96,17 @@ def ask(run: Run, started: Started) -> Answer:
 
 def _opened_or_sent(run: Run, started: Started) -> Answer | None:
     with sending_until(monotonic() if started.send_by is None else started.send_by):
-        if started.operation.is_to_be_opened(run, started.request):
-            return _open(run, started)
+        if opening := started.operation.opening(run, started.request):
+            return _open(started, opening)
         return _send(run, started) if started.send_by is not None else None
 
 
-def _open(run: Run, started: Started) -> Opened | NotDone | Refused:
+def _open(started: Started, opening: Callable[[], str]) -> Opened | NotDone | Refused:
     """The first of two calls. Whatever becomes of it, nothing can happen before its answer is committed."""
     if _is_too_late(started):
         return NotDone(NeverSentError("The time to send this request had passed."))
     try:
-        return Opened(started.operation.open(run, started.request))
+        return Opened(opening())
     except NeverSentError as error:
         return NotDone(error, retry_after=error.retry_after)
     except GatewayTimeoutError as error:

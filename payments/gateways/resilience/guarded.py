@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
-from payments.gateways.base import Carrier, Found, Operation, Outcome, PaymentGateway, Request
+from payments.gateways.base import Carrier, Found, Operation, Outcome, PaymentGateway, Request, TwoCallGateway
 from payments.gateways.resilience import limiter, retry
 from payments.gateways.resilience.breaker import Breaker
 from payments.gateways.resilience.watch import LOOK_UP, watched
@@ -63,7 +63,7 @@ class GuardedGateway(_Guarded):
         self._adapter.require_known(payment_method)
 
     def open(self, request: Request) -> str:
-        return self._send("open", self._adapter.open, request)
+        return self._send("open", cast(TwoCallGateway, self._adapter).open, request)
 
     def authorize(self, request: Request) -> Outcome:
         return self._send(Operation.AUTHORIZE, self._adapter.authorize, request)

@@ -34,9 +34,6 @@ class StripeChargesGateway(StripePeer):
         "charge.expired": objects.charge_void,
     }
 
-    def open(self, request: Request) -> str:
-        raise NotImplementedError("The Charges API authorizes in one call.")
-
     def authorize(self, request: Request) -> Outcome:
         if request.three_d_secure:
             raise InvalidRequestError("The Charges API knows no 3DS.")

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
-from payments.gateways.base import Found, Operation, Outcome, PaymentGateway, Request, Result
+from payments.gateways.base import Found, Operation, Outcome, PaymentGateway, Request, Result, TwoCallGateway
 
 AMOUNT = 50_00
 _NUMBERS = count(1)
@@ -25,7 +25,7 @@ class Payment:
     def open(self) -> None:
         """For a gateway with two calls, the first of them, by which nothing can happen."""
         if self.adapter.capabilities.two_call_authorize and not self.reference:
-            self.reference = self.adapter.open(self.authorization)
+            self.reference = cast(TwoCallGateway, self.adapter).open(self.authorization)
             self.authorization = replace(self.authorization, reference=self.reference)
 
     def request(self, operation: Operation, amount: int | None = None, *, number: int = 1) -> Request:
