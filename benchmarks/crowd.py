@@ -11,6 +11,7 @@ from fraud.models import Decision, ReviewCase
 from orders.models import Order, OrderLine, Reservation, Shipment
 from payments.models import (
     ChargeAttempt,
+    Dispute,
     GatewayOutcome,
     LedgerPosting,
     Refund,
@@ -21,8 +22,8 @@ from payments.models import (
 )
 
 COPIED: Final = (
-    Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, GatewayOutcome,
-    LedgerPosting, SagaIntervention, Decision, ReviewCase,
+    Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, Dispute,
+    GatewayOutcome, LedgerPosting, SagaIntervention, Decision, ReviewCase,
 )  # fmt: skip
 RENAMED: Final = frozenset(
     {"reference", "business_key", "transaction_id", "gateway_reference", "carrier_reference", "attempt", "key"}

@@ -77,6 +77,18 @@ class RefundExceedsCapturedError(PaymentError):
     code = "refund_exceeds_captured"
 
 
+class ChargeDisputedError(PaymentError):
+    """The charge is disputed: its money may be on the way back already."""
+
+    code = "charge_disputed"
+
+
+class DisputeAnsweredError(PaymentError):
+    """The dispute was answered already, or is over."""
+
+    code = "dispute_answered"
+
+
 class CheckoutOpenError(PaymentError):
     """The order's checkout is not over; it may still refund by itself."""
 

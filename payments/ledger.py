@@ -1,7 +1,9 @@
 """Post what a gateway has done with money. The caller brings the transaction that learned of it."""
 
+from django.db.models import QuerySet
+
 from payments.gateways.base import Operation, Outcome, Result
-from payments.models import ChargeAttempt, LedgerPosting
+from payments.models import ChargeAttempt, Dispute, LedgerPosting, Refund
 
 Account = LedgerPosting.Account
 Kind = LedgerPosting.Kind
@@ -24,6 +26,49 @@ def post_refund_elsewhere(charge: ChargeAttempt, *, name: str, amount_minor: int
     """Money people gave back past the gateway, under a `name` that no gateway knows: none of its reports has this."""
     told = Outcome(Operation.REFUND, Result.SUCCEEDED, name, charge.gateway_reference, amount_minor, charge.currency)
     _post(charge, told, kind=Kind.REFUND, debit=Account.REFUNDS, credit=Account.SUSPENSE, account=ELSEWHERE)
+
+
+def reverse_refund(refund: Refund) -> None:
+    """Money the gateway took back because the refund did not arrive."""
+    _reverse(LedgerPosting.objects.get(charge=refund.charge, kind=Kind.REFUND, transaction_id=refund.gateway_reference))
+
+
+def post_dispute(charge: ChargeAttempt, dispute: Dispute) -> None:
+    """Money the gateway took from our balance. It may do so twice, when a dispute that was won is opened again."""
+    name = f"{dispute.gateway_reference}:again" if has_dispute(dispute) else dispute.gateway_reference
+    told = Outcome(Operation.REFUND, Result.SUCCEEDED, name, "", dispute.amount_minor, dispute.currency)
+    _post(charge, told, kind=Kind.DISPUTE, debit=Account.DISPUTES, credit=Account.GATEWAY_CLEARING)
+
+
+def reverse_dispute(dispute: Dispute) -> None:
+    """Money that came back because the dispute was won."""
+    _reverse(_disputed(dispute).get())
+
+
+def has_dispute(dispute: Dispute) -> bool:
+    """Whether the gateway's taking the amount is posted."""
+    return _disputed(dispute).exists()
+
+
+def _disputed(dispute: Dispute) -> QuerySet[LedgerPosting]:
+    facts = {"charge_id": dispute.charge_id, "kind": Kind.DISPUTE, "transaction_id": dispute.gateway_reference}
+    return LedgerPosting.objects.filter(**facts)
+
+
+def _reverse(posting: LedgerPosting) -> None:
+    """The same amount the other way: what is written is never changed."""
+    LedgerPosting.objects.create(
+        gateway=posting.gateway,
+        gateway_account=posting.gateway_account,
+        kind=Kind.REVERSAL,
+        transaction_id=posting.transaction_id,
+        debit=posting.credit,
+        credit=posting.debit,
+        amount_minor=posting.amount_minor,
+        currency=posting.currency,
+        charge_id=posting.charge_id,
+        reverses=posting,
+    )
 
 
 def _post(

@@ -203,13 +203,20 @@ def _take_off(charge: ChargeAttempt, amount: int) -> None:
     )
     charge.refunded_minor += amount
     charge.refund_pending_minor -= amount
-    _add_paid(charge.order, -amount)
+    _take_from_paid(charge, amount)
 
 
 def _add_paid(order: Order, amount_minor: int) -> None:
     """In the row, whatever others did to it; and in the caller's copy."""
     Order.objects.filter(pk=order.pk).update(paid_minor=F("paid_minor") + amount_minor, updated_at=Now())
     order.paid_minor += amount_minor
+
+
+def _take_from_paid(charge: ChargeAttempt, amount_minor: int) -> None:
+    """Unless the charge is surplus: then it was not what the order is paid with."""
+    paid = Order.objects.filter(pk=charge.order_id, charges__pk=charge.pk, charges__is_surplus=False)
+    if paid.update(paid_minor=F("paid_minor") - amount_minor, updated_at=Now()):
+        charge.order.paid_minor -= amount_minor
 
 
 def _succeed(refund: Refund, *, reference: str) -> bool:

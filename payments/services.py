@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from orders import services as orders
 from orders.errors import OrderNotCancellable
 from orders.models import Order
-from payments import routing
+from payments import disputes, routing
 from payments.errors import CheckoutOpenError, IdempotencyInFlightError, RefundExceedsCapturedError
 from payments.gateways import registry as gateways
 from payments.models import ChargeAttempt, IdempotencyKey, SagaExecution
@@ -90,7 +90,8 @@ def start_refund(
 ) -> Run:
     """Begin to give back `amount_minor`, or all that is left, in the caller's transaction.
 
-    Raise CheckoutOpenError while a checkout may still undo itself, RefundExceedsCapturedError for more than is left.
+    Raise CheckoutOpenError while a checkout may still undo itself, RefundExceedsCapturedError for more than is left,
+    ChargeDisputedError where the customer's bank may have taken it already.
     """
     order = Order.objects.select_for_update().get(pk=charge.order_id)
     if order.status in (*Order.IN_CHECKOUT, Order.Status.NEEDS_ATTENTION):
@@ -99,6 +100,7 @@ def start_refund(
     amount = charge.refundable_minor if amount_minor is None else amount_minor
     if amount <= 0:
         raise RefundExceedsCapturedError(charge=charge.public_id)
+    disputes.require_undisputed(charge, amount_minor=amount)
     saga = open_refund(
         charge,
         amount_minor=amount,

@@ -9,7 +9,7 @@ from config.dashboard.figures import Figure, Tally, age, listing, span, tallies,
 from fraud.models import ReviewCase
 from orders.admin.marks import Tone
 from orders.models import Order
-from payments.models import Alert, SagaExecution, SagaIntervention, WebhookEvent
+from payments.models import Alert, Dispute, SagaExecution, SagaIntervention, WebhookEvent
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -103,6 +103,16 @@ def approvals(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
     return [_figure("Awaiting your approval", tally, url, age(tally, now), "alarm")]
 
 
+def disputes(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
+    if not user.has_perm("payments.view_dispute"):
+        return []
+    rows = visible(Dispute.objects.unanswered().order_by(), user, "charge__order__client")
+    tally = tallies(rows, {"unanswered": Q()}, at="created_at", due="evidence_due_at")["unanswered"]
+    notes = [age(tally, now), _time_left(tally, now)]
+    tone: Tone = "alarm" if tally.due and tally.due <= now else "busy"
+    return [_figure("Disputes unanswered", tally, listing("payments_dispute"), "; ".join(filter(None, notes)), tone)]
+
+
 def webhooks(user: "User | AnonymousUser", now: datetime) -> list[Figure]:
     if not user.has_perm("payments.view_webhookevent"):
         return []
@@ -117,4 +127,4 @@ def _figure(label: str, tally: Tally, url: str, note: str, tone: Tone) -> Figure
     return Figure(label, f"{tally.count:,}", url, note or "nothing waits", tone if tally.count else "quiet")
 
 
-ALL = (alerts, reviews, sagas, approvals, orders, webhooks)
+ALL = (alerts, reviews, sagas, approvals, disputes, orders, webhooks)

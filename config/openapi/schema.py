@@ -19,12 +19,13 @@ from orders.api.strict import StrictCharField, StrictSerializer
 from orders.ids import TypedModel, id_pattern
 from orders.models import Order
 from payments import errors as payments
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaIntervention
+from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention
 
 PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "order_id": Order,
     "charge_id": ChargeAttempt,
     "refund_id": Refund,
+    "dispute_id": Dispute,
     "saga_id": SagaExecution,
     "decision_id": Decision,
     "intervention_id": SagaIntervention,

@@ -66,6 +66,12 @@ AUTHORIZATION_EXPIRING = register(
 CAPTURES_STOPPED = register(
     Kind("captures_stopped", "Let captures go on once the cause is gone; what waits is voided before it expires.")
 )
+DISPUTE_UNANSWERED = register(
+    Kind("dispute_unanswered", "Send evidence at the gateway before it is due, and note in the dispute what you did.")
+)
+REFUND_RETURNED = register(
+    Kind("refund_returned", "Give the money back again, to the same card or in another way: the customer waits for it.")
+)
 WEBHOOK_FAILED = register(
     Kind(
         "webhook_failed", "Read in the event what the gateway told, and whether money moved that the books do not know."

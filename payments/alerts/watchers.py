@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from orders.money import Money
 from payments.alerts import kinds
 from payments.alerts.kinds import Kind
-from payments.models import CaptureStop, ChargeAttempt, SagaExecution, WebhookEvent
+from payments.models import CaptureStop, ChargeAttempt, Dispute, Refund, SagaExecution, WebhookEvent
 from payments.sagas import registry
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import UNKNOWN
@@ -23,6 +23,7 @@ State = SagaExecution.State
 MOST = 200
 """Of one kind at once, the oldest. Whoever meets two hundred stuck sagas does not need the rest named."""
 EXPIRY_NOTICE = timedelta(days=1)
+EVIDENCE_NOTICE = timedelta(days=3)
 STOP_PATIENCE = timedelta(hours=1)
 LATE = timedelta(minutes=2)
 """How long a saga may be due before nobody's taking it means that nobody can."""
@@ -95,6 +96,22 @@ def stopped_captures() -> Iterable[Finding]:
         yield Finding("", f"All captures have been stopped since {_moment(stop.stopped_at)}.")
 
 
+def unanswered_disputes() -> Iterable[Finding]:
+    """Those whose evidence is due soon, whoever has taken them over."""
+    due = Dispute.objects.unanswered().filter(evidence_due_at__lte=Now() + EVIDENCE_NOTICE)
+    for dispute in due.select_related("charge")[:MOST]:
+        amount, at = Money(dispute.amount_minor, dispute.currency), _moment(dispute.evidence_due_at)
+        told = f"A dispute of {amount} can be answered until {at}, and nobody has."
+        yield Finding(dispute.public_id, told, dispute.charge.order_id)
+
+
+def returned_refunds() -> Iterable[Finding]:
+    for refund in Refund.objects.returned().select_related("charge").order_by("id")[:MOST]:
+        amount = Money(refund.amount_minor, refund.currency)
+        told = f"A refund of {amount} has come back: the customer does not have the money."
+        yield Finding(refund.public_id, told, refund.charge.order_id)
+
+
 def failed_webhooks() -> Iterable[Finding]:
     failed = WebhookEvent.objects.filter(status=WebhookEvent.Status.FAILED).select_related("charge")
     for event in failed.order_by("id").defer("body")[:MOST]:
@@ -110,6 +127,8 @@ WATCHERS = (
     Watcher(kinds.BACKLOG_AGE, old_backlog),
     Watcher(kinds.AUTHORIZATION_EXPIRING, expiring_authorizations),
     Watcher(kinds.CAPTURES_STOPPED, stopped_captures),
+    Watcher(kinds.DISPUTE_UNANSWERED, unanswered_disputes),
+    Watcher(kinds.REFUND_RETURNED, returned_refunds),
     Watcher(kinds.WEBHOOK_FAILED, failed_webhooks),
 )
 

@@ -38,6 +38,7 @@ class ChargeRefunds(APIView):
     refusals: ClassVar[Refusals] = (
         errors.CheckoutOpenError,
         errors.RefundExceedsCapturedError,
+        errors.ChargeDisputedError,
         errors.RefundRefusedError,
         errors.GatewayUnavailableError,
     )

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.api import interventions, refunds, reviews, views
+from payments.api import disputes, interventions, refunds, reviews, views
 
 urlpatterns = [
     path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("fraud/decisions/<str:decision_id>/review", reviews.Review.as_view(), name="review"),
     path("charges", views.ChargeList.as_view(), name="charges"),
     path("charges/<str:charge_id>", views.ChargeDetail.as_view(), name="charge"),
+    path("disputes", disputes.DisputeList.as_view(), name="disputes"),
+    path("disputes/<str:dispute_id>", disputes.DisputeDetail.as_view(), name="dispute"),
     path("sagas", views.SagaList.as_view(), name="sagas"),
     path("sagas/<str:saga_id>", views.SagaDetail.as_view(), name="saga"),
     path("sagas/<str:saga_id>/interventions", interventions.SagaInterventions.as_view(), name="saga-interventions"),

@@ -72,6 +72,25 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeReport:
+    """How a dispute stands, as the gateway tells it in a webhook.
+
+    `dispute` is the gateway's name for it, `reference` for the charge it is about; `status` is one of "open", "won" and
+    "lost"; `is_withdrawn`: the gateway has taken the amount from our balance, as it does not for a mere inquiry.
+    """
+
+    dispute: str
+    reference: str
+    status: str
+    amount_minor: int
+    currency: str
+    reason: str = ""
+    evidence_due_at: datetime | None = None
+    opened_at: datetime | None = None
+    is_withdrawn: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A frozen request: sent again, it is the same to the letter.
 
@@ -194,8 +213,8 @@ class PaymentGateway(Protocol):
         """The event's id and its type; raise WebhookSignatureError when the body is no event."""
         ...
 
-    def parse_webhook(self, body: bytes) -> Outcome | None:
-        """The outcome an event reports, if it reports one."""
+    def parse_webhook(self, body: bytes) -> Outcome | DisputeReport | None:
+        """What an event reports of a movement or a dispute, if it does."""
         ...
 
 

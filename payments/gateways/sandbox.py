@@ -15,7 +15,7 @@ from payments.errors import (
     PaymentError,
     ShipmentRefusedError,
 )
-from payments.gateways.base import Capabilities, Card, Found, Operation, Outcome, Request, Result
+from payments.gateways.base import Capabilities, Card, DisputeReport, Found, Operation, Outcome, Request, Result
 from payments.gateways.declines import decline
 from payments.gateways.http import JsonClient, makes_sense
 from payments.sandbox.cards import card_of
@@ -37,6 +37,7 @@ _AUTHORIZATION_RESULTS = {
     "failed": Result.FAILED,
     "expired": Result.FAILED,
 }
+_DISPUTES = {"dispute.opened": "open", "dispute.won": "won", "dispute.lost": "lost"}
 _LISTED = {"charge": Operation.CAPTURE, "refund": Operation.REFUND}
 _DEAD = {"voided", "declined", "failed", "expired"}
 
@@ -147,8 +148,11 @@ class SandboxGateway(_SandboxPeer):
         event = signatures.parse_event(body)
         return event["id"], event["type"]
 
-    def parse_webhook(self, body: bytes) -> Outcome | None:
-        data = signatures.parse_event(body).get("data") or {}
+    def parse_webhook(self, body: bytes) -> Outcome | DisputeReport | None:
+        event = signatures.parse_event(body)
+        data = event.get("data") or {}
+        if event["type"] in _DISPUTES:
+            return _dispute(_DISPUTES[event["type"]], data)
         return _charge_outcome(data) if data.get("charge") and data.get("operation") else None
 
 
@@ -218,6 +222,21 @@ def _charge_outcome(answer: dict[str, Any]) -> Outcome:
         next_action_url=action.get("url") or "",
         authorization_expires_at=_moment(charge.get("authorization_expires_at")),
         key=operation.get("idempotency_key") or "",
+    )
+
+
+@makes_sense()
+def _dispute(status: str, data: dict[str, Any]) -> DisputeReport:
+    dispute = data["charge"].get("dispute") or {}
+    return DisputeReport(
+        dispute=data["operation"]["id"],
+        reference=data["charge"]["id"],
+        status=status,
+        amount_minor=data["operation"]["amount"],
+        currency=data["operation"]["currency"],
+        reason=dispute.get("reason") or "",
+        evidence_due_at=_moment(dispute.get("evidence_due_at")),
+        opened_at=_moment(data["operation"].get("at")),
     )
 
 

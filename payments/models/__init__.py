@@ -3,6 +3,7 @@
 from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.disputes import Dispute
 from payments.models.gateways import CircuitBreaker, GatewayCall
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
@@ -17,6 +18,7 @@ __all__ = [
     "CaptureStop",
     "ChargeAttempt",
     "CircuitBreaker",
+    "Dispute",
     "GatewayCall",
     "GatewayOutcome",
     "GatewayRoute",

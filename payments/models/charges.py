@@ -18,6 +18,11 @@ class ChargeQuerySet(models.QuerySet["ChargeAttempt"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(order__client_id=user.pk)
 
+    def live(self) -> Self:
+        """Those that may still cost the customer something, or do."""
+        is_paid = Q(status=ChargeAttempt.Status.CAPTURED, captured_minor__gt=F("refunded_minor"), is_surplus=False)
+        return self.filter(Q(status__in=ChargeAttempt.UNCAPTURED) | is_paid)
+
 
 class ChargeAttempt(TypedModel):
     """One attempt to charge one order at one gateway. Amounts are in minor units of `currency`."""
@@ -35,6 +40,7 @@ class ChargeAttempt(TypedModel):
         FAILED = "failed"
 
     UNSETTLED = (Status.PENDING, Status.UNKNOWN, Status.REQUIRES_ACTION)
+    UNCAPTURED = (*UNSETTLED, Status.AUTHORIZED)
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="charges")
     saga = models.ForeignKey(SagaExecution, models.PROTECT, related_name="charges")
@@ -48,6 +54,9 @@ class ChargeAttempt(TypedModel):
     captured_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
     refund_pending_minor = models.BigIntegerField(default=0)
+    is_surplus = models.BooleanField(
+        default=False, help_text="Its refund came back when the order was being paid anew: a person gives it back."
+    )
     card_brand = models.CharField(max_length=32, blank=True)
     card_last4 = models.CharField(max_length=4, blank=True)
     card_country = models.CharField(max_length=2, blank=True)
@@ -67,7 +76,7 @@ class ChargeAttempt(TypedModel):
             models.UniqueConstraint(
                 fields=["order"],
                 condition=Q(status__in=["pending", "unknown", "requires_action", "authorized"])
-                | Q(status="captured", captured_minor__gt=F("refunded_minor")),
+                | Q(status="captured", captured_minor__gt=F("refunded_minor"), is_surplus=False),
                 name="one_live_charge_per_order",
             ),
             models.UniqueConstraint(
@@ -141,6 +150,15 @@ class RefundQuerySet(models.QuerySet["Refund"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(charge__order__client_id=user.pk)
 
+    def returned(self) -> Self:
+        """Refunds that came back, and that no later one has made good."""
+        later = Refund.objects.filter(
+            charge=models.OuterRef("charge"),
+            status=Refund.Status.SUCCEEDED,
+            created_at__gt=models.OuterRef("returned_at"),
+        )
+        return self.filter(~models.Exists(later), returned_at__isnull=False)
+
 
 class Refund(TypedModel):
     """Money going back; it reserves its amount on the charge before anything is sent."""
@@ -160,6 +178,9 @@ class Refund(TypedModel):
     reason = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
     gateway_reference = models.CharField(max_length=128, blank=True)
+    returned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the gateway said that it had succeeded, and did not arrive after all."
+    )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
@@ -171,7 +192,10 @@ class Refund(TypedModel):
             # A saga gives back what its charge still holds, once.
             models.UniqueConstraint(fields=["saga", "charge"], name="one_refund_per_saga_and_charge"),
         ]
-        indexes: ClassVar = [models.Index(fields=["status", "-id"], name="refund_by_status")]
+        indexes: ClassVar = [
+            models.Index(fields=["status", "-id"], name="refund_by_status"),
+            models.Index(fields=["id"], name="refund_returned", condition=Q(returned_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.public_id

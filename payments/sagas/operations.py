@@ -181,6 +181,8 @@ class RefundCharge(GatewayOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result != Result.SUCCEEDED:
+            # By this name an older event, which says that it had succeeded, is known for what it is.
+            Refund.objects.filter(pk=refund_of(run).pk).update(gateway_reference=outcome.transaction_id)
             return super().record(run, outcome, source)
         return _recorded(charge_of(run), outcome, source, refund=refund_of(run))
 

@@ -4,8 +4,9 @@ import time
 from datetime import UTC, datetime
 
 from payments.sandbox.calls import Calls
+from payments.sandbox.disputes import dispute
 from payments.sandbox.journal import Journal, moment
-from payments.sandbox.records import Charge, Operation, conclude, find_charge, new_id, record, save
+from payments.sandbox.records import Charge, Operation, conclude, find_charge, save
 from payments.sandbox.turn import Result, Turn
 
 NOTHING_TO_DO_SECONDS = 3600.0
@@ -52,19 +53,6 @@ def _keep_what_is_due(turn: Turn) -> None:
         if charge is not None and row["kind"] == "fail_refund":
             _fail_refund(turn, charge, charge.operation(row["operation"]))
         turn.db.execute("DELETE FROM appointments WHERE sequence = ?", (row["sequence"],))
-
-
-def dispute(turn: Turn, charge: Charge) -> None:
-    """The cardholder disputes what is not yet refunded; the gateway takes it back at once."""
-    if charge.refundable <= 0:
-        return
-    charge.disputed = True
-    operation = Operation(
-        new_id("sdp", turn.now), "dispute", charge.refundable, charge.currency, None, Result.SUCCEEDED, turn.at
-    )
-    record(turn.db, charge, operation)
-    save(turn.db, charge, turn.now)
-    turn.emit("dispute.opened", charge, operation)
 
 
 def _fail_refund(turn: Turn, charge: Charge, refund: Operation) -> None:

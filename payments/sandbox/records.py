@@ -62,6 +62,8 @@ class Charge(Document):
     amount_captured: int = 0
     amount_refunded: int = 0
     disputed: bool = False
+    """Its money is on the way back, or gone: it can no longer be refunded."""
+    dispute: JsonObject | None = None
     next_action: JsonObject | None = None
     return_url: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """The settlement report of one UTC day, and the same facts as JSON.
 
-Money is moved by captures (`charge`), refunds that stuck, disputes, and payouts. A day's net is paid out two days
-later, one payout per currency; while the balance is negative nothing is paid out, and it is worked off first.
+Money is moved by captures (`charge`), refunds that stuck, disputes and those that were won, and payouts. A day's net is
+paid out two days later, one payout per currency; while the balance is negative nothing is paid out, and it is worked
+off first.
 """
 
 import csv
@@ -29,6 +30,7 @@ KINDS = {
     "capture": ("charge", "captured", 1),
     "refund": ("refund", "refunded", -1),
     "dispute": ("dispute", "disputed", -1),
+    "dispute_reversal": ("dispute_reversal", "won", 1),
 }
 """Type, status and sign of a movement, by its operation."""
 
@@ -85,7 +87,7 @@ def as_csv(lines: Iterable[Movement]) -> str:
 
 _SELECT = (
     'SELECT id, operation, "order", at, currency, amount, document FROM operations'
-    " WHERE operation IN ('capture', 'refund', 'dispute') AND status = 'succeeded'"
+    " WHERE operation IN ('capture', 'refund', 'dispute', 'dispute_reversal') AND status = 'succeeded'"
 )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from payments.sandbox import carrier, control, gateway, look_ups
+from payments.sandbox import carrier, control, disputes, gateway, look_ups
 from payments.sandbox.calls import Handler
 from payments.sandbox.control import Site
 from payments.sandbox.messages import Answer, Refusal, Request
@@ -39,6 +39,7 @@ PATHS: dict[str, dict[str, Endpoint]] = {
     "/faults": {"GET": control.list_faults, "POST": control.add_fault, "DELETE": control.clear_faults},
     "/history": {"POST": control.write_history},
     "/healthz": {"GET": control.health},
+    "/disputes/{id}": {"POST": _call("close_dispute", disputes.close)},
     "/3ds/{id}": {"GET": control.show_challenge},
     "/3ds/{id}/approve": {"POST": control.approve_challenge},
     "/3ds/{id}/fail": {"POST": control.fail_challenge},

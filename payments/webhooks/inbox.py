@@ -14,12 +14,14 @@ from prometheus_client import Counter
 
 from orders.ids import parse_id
 from orders.models import Order
+from payments.disputes import record_dispute
 from payments.errors import UnexpectedOutcomeError, WebhookReplayError, WebhookSignatureError
 from payments.gateways import registry as gateways
-from payments.gateways.base import Operation, Outcome, Result
+from payments.gateways.base import DisputeReport, Operation, Outcome, Result
 from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaExecution, SagaStep, WebhookEvent
 from payments.outcomes import is_recorded, record_outcome, record_unexpected
 from payments.redaction import redact
+from payments.returns import record_return
 
 log = structlog.get_logger(__name__)
 
@@ -74,18 +76,40 @@ def _apply(event: WebhookEvent) -> None:
 
 def _act(event: WebhookEvent) -> WebhookEvent.Status:
     """What became of the event. Locks are taken in the order every money path takes them."""
-    outcome = gateways.gateway(event.gateway).parse_webhook(event.body.encode())
-    if outcome is None:
+    told = gateways.gateway(event.gateway).parse_webhook(event.body.encode())
+    if told is None:
         return Status.IGNORED
-    saga, charge = _subject_of(event.gateway, outcome)
+    if isinstance(told, DisputeReport):
+        return _act_on_dispute(event, told)
+    saga, charge = _subject_of(event.gateway, told)
     if saga is None or charge is None:
         return Status.WAITING_FOR_OBJECT
     event.charge = charge
     saga = SagaExecution.objects.select_for_update().get(pk=saga.pk)
-    if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, outcome):
+    if told.operation == Operation.REFUND and told.result == Result.FAILED and _record_return(charge, told):
+        return Status.PROCESSED
+    if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, told):
         saga.wake()
-        return Status.PROCESSED if _will_be_learnt(saga, outcome, gateway=event.gateway) else Status.RECEIVED
-    return _record(event, saga, charge, outcome)
+        return Status.PROCESSED if _will_be_learnt(saga, told, gateway=event.gateway) else Status.RECEIVED
+    return _record(event, saga, charge, told)
+
+
+def _act_on_dispute(event: WebhookEvent, report: DisputeReport) -> WebhookEvent.Status:
+    charge = ChargeAttempt.objects.filter(gateway=event.gateway, gateway_reference=report.reference).first()
+    if charge is None:
+        return Status.WAITING_FOR_OBJECT
+    event.charge = charge
+    SagaExecution.objects.select_for_update().get(pk=charge.saga_id)
+    charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
+    record_dispute(charge, report)
+    return Status.PROCESSED
+
+
+def _record_return(charge: ChargeAttempt, outcome: Outcome) -> bool:
+    """Whether this is a refund that had succeeded, and came back."""
+    charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
+    refund = charge.refunds.filter(gateway_reference=outcome.transaction_id).first()
+    return refund is not None and record_return(charge, refund)
 
 
 def _subject_of(gateway: str, outcome: Outcome) -> tuple[SagaExecution | None, ChargeAttempt | None]:
@@ -125,6 +149,8 @@ def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, out
         return Status.PROCESSED
     charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
     refund = Refund.objects.filter(saga=saga).first() if outcome.operation == Operation.REFUND else None
+    if refund and refund.status == Refund.Status.FAILED and refund.gateway_reference == outcome.transaction_id:
+        return Status.PROCESSED  # older news: a refund that has failed never succeeds any more
     try:
         record_outcome(charge, outcome, source=GatewayOutcome.Source.WEBHOOK, refund=refund)
     except UnexpectedOutcomeError as error:

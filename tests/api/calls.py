@@ -8,7 +8,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 
 from fraud.models import ReviewCase
-from orders.ids import new_id
+from orders.ids import new_id, parse_id
+from payments.disputes import record_dispute
+from payments.gateways.base import DisputeReport
 from payments.interventions import requests
 from payments.models import ChargeAttempt, SagaExecution
 from tests.api.endpoints import Endpoint
@@ -61,6 +63,16 @@ def made_refund(api: Api) -> str:
     return str(answer.json()["id"])
 
 
+def told_dispute(api: Api) -> str:
+    """What a gateway has told of a paid charge."""
+    paid = parse_id(ChargeAttempt.PREFIX, paid_charge(api))
+    assert paid
+    charge = ChargeAttempt.objects.get(pk=paid)
+    report = DisputeReport(str(new_id()), charge.gateway_reference, "open", 1, charge.currency)
+    record_dispute(charge, report)
+    return charge.disputes.get().public_id
+
+
 def ended_saga(api: Api) -> str:
     order = api.order()
     api.checkout(order, "tok_declined")
@@ -99,6 +111,7 @@ OBJECTS: Final[Mapping[str, Maker]] = {
     "order_id": open_order,
     "charge_id": paid_charge,
     "refund_id": made_refund,
+    "dispute_id": told_dispute,
     "saga_id": ended_saga,
     "decision_id": decision_under_review,
     "intervention_id": awaiting_intervention,

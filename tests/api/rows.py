@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.demo_data.records import id_at
 from fraud.models import Decision
 from orders.models import Order, OrderLine
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaIntervention
+from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention
 from tests.orders.builders import make_stock
 
 RARE: Final = 1_000
@@ -31,6 +31,7 @@ def make_rows(client: User, number: int, *, newest: datetime | None = None) -> N
     sagas = SagaExecution.objects.bulk_create(map(_saga, orders))
     charges = ChargeAttempt.objects.bulk_create(map(_charge, sagas))
     Refund.objects.bulk_create(map(_refund, charges))
+    Dispute.objects.bulk_create(map(_dispute, charges))
     Decision.objects.bulk_create(map(_decision, sagas))
     SagaIntervention.objects.bulk_create(map(_intervention, sagas))
 
@@ -71,6 +72,14 @@ def _refund(charge: ChargeAttempt) -> Refund:
     return Refund(
         pk=id_at(charge.created_at), charge=charge, saga=charge.saga, amount_minor=1, currency="USD", status=status,
         created_at=charge.created_at,
+    )  # fmt: skip
+
+
+def _dispute(charge: ChargeAttempt) -> Dispute:
+    status = Dispute.Status.OPEN if is_rare(charge.order) else Dispute.Status.WON
+    return Dispute(
+        pk=id_at(charge.created_at), charge=charge, gateway=charge.gateway, gateway_reference=charge.public_id,
+        status=status, amount_minor=1, currency="USD", created_at=charge.created_at,
     )  # fmt: skip
 
 

@@ -153,6 +153,7 @@ def rare_values(endpoint: Endpoint, oldest: Order) -> dict[str, str]:
         "orders": {"status": "cancelled", "reference": oldest.reference},
         "charges": {"status": "voided", "order": oldest.public_id, "gateway": "stripe"},
         "refunds": {"status": "failed", "charge": charge.public_id},
+        "disputes": {"status": "open", "charge": charge.public_id},
         "sagas": {"state": "needs_attention", "definition": "remedy"},
         "interventions": {"saga": charge.saga.public_id, "state": "stale"},
         "fraud/decisions": {"decision": "block", "stage": "after_authorization", "order": oldest.public_id},

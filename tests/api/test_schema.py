@@ -52,6 +52,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
     api.order()
     charge = api.get("charges", status="captured").json()["results"][0]["id"]
     assert api.post(f"charges/{charge}/refunds", {"amount": 1, "reason": "Came back."}).status_code == 201
+    calls.told_dispute(api)
     for _ in range(EACH):
         api.order()
         calls.awaiting_intervention(api)
@@ -60,6 +61,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         "order_id": api.get("orders", status="open", page_size="100"),
         "charge_id": api.get("charges", status="captured"),
         "refund_id": api.get("refunds"),
+        "dispute_id": api.get("disputes"),
         "saga_id": api.get("sagas", state="waiting", page_size="100"),
         "intervention_id": api.get("interventions", page_size="100"),
         "decision_id": api.get("fraud/decisions", decision="challenge", page_size="100"),

@@ -5,7 +5,16 @@ from datetime import date, datetime
 from functools import partial
 from typing import Final, TypeVar, cast
 
-from payments.gateways.base import Carrier, Found, Operation, Outcome, PaymentGateway, Request, TwoCallGateway
+from payments.gateways.base import (
+    Carrier,
+    DisputeReport,
+    Found,
+    Operation,
+    Outcome,
+    PaymentGateway,
+    Request,
+    TwoCallGateway,
+)
 from payments.gateways.resilience import limiter, retry
 from payments.gateways.resilience.breaker import Breaker
 from payments.gateways.resilience.watch import LOOK_UP, watched
@@ -89,7 +98,7 @@ class GuardedGateway(_Guarded):
     def identify_webhook(self, body: bytes) -> tuple[str, str]:
         return self._adapter.identify_webhook(body)
 
-    def parse_webhook(self, body: bytes) -> Outcome | None:
+    def parse_webhook(self, body: bytes) -> Outcome | DisputeReport | None:
         return self._adapter.parse_webhook(body)
 
 

@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/payments/paymentintents/lifecycle and the API re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from payments.gateways.base import Card, Operation, Outcome, Request, Result
+from payments.gateways.base import Card, DisputeReport, Operation, Outcome, Request, Result
 from payments.gateways.stripe.amounts import from_stripe
 from payments.gateways.stripe.errors import decline_code
 
@@ -29,6 +29,7 @@ _AUTHORIZATIONS: Final = {
     "succeeded": Result.SUCCEEDED,
 }
 _CAPTURES: Final = {"succeeded": Result.SUCCEEDED, "processing": Result.PENDING, "canceled": Result.FAILED}
+_DISPUTES: Final = {"won": "won", "lost": "lost", "warning_closed": "won"}
 _CHECKS: Final[dict[str, str]] = {"pass": "match", "fail": "mismatch"}
 
 
@@ -140,6 +141,25 @@ def refund(thing: Json, *, reference: str) -> Outcome:
         occurred_at=moment(thing.get("created")),
         decline_code=str(thing.get("failure_reason") or ""),
         key=key_of(thing),
+    )
+
+
+def dispute(thing: Json, *, reference: str) -> DisputeReport:
+    """An inquiry (`warning_…`) moves no money; while it does, the dispute has balance transactions.
+
+    Source: https://docs.stripe.com/api/disputes/object
+    """
+    currency = thing["currency"].upper()
+    return DisputeReport(
+        dispute=thing["id"],
+        reference=reference,
+        status=_DISPUTES.get(thing["status"], "open"),
+        amount_minor=from_stripe(thing["amount"], currency),
+        currency=currency,
+        reason=str(thing.get("reason") or ""),
+        evidence_due_at=moment((thing.get("evidence_details") or {}).get("due_by")),
+        opened_at=moment(thing.get("created")),
+        is_withdrawn=bool(thing.get("balance_transactions")),
     )
 
 

@@ -9,7 +9,7 @@ import stripe
 from django.conf import settings
 
 from payments.errors import GatewayTimeoutError, InvalidRequestError
-from payments.gateways.base import Capabilities, Found, Operation, Outcome, Request, Result
+from payments.gateways.base import Capabilities, DisputeReport, Found, Operation, Outcome, Request, Result
 from payments.gateways.http import makes_sense
 from payments.gateways.stripe import objects
 from payments.gateways.stripe.amounts import from_stripe, to_stripe
@@ -25,6 +25,7 @@ _MOVEMENTS = {
     "payment_refund": Operation.REFUND,
 }
 _DONE = (Result.SUCCEEDED, Result.PENDING)
+_DISPUTE_EVENTS = "charge.dispute."
 _REFUND_EVENTS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 
 
@@ -141,13 +142,15 @@ class StripePeer(ABC):
         event = signatures.parse_event(body)
         return event["id"], event["type"]
 
-    def parse_webhook(self, body: bytes) -> Outcome | None:
+    def parse_webhook(self, body: bytes) -> Outcome | DisputeReport | None:
         """None for what is no movement, and for payments that were not made from here."""
         event = signatures.parse_event(body)
         with makes_sense():
             thing = (event.get("data") or {}).get("object") or {}
             if event["type"] in _REFUND_EVENTS and thing.get(self.parent):
                 return objects.refund(thing, reference=objects.name_of(thing[self.parent]))
+            if event["type"].startswith(_DISPUTE_EVENTS) and thing.get(self.parent):
+                return objects.dispute(thing, reference=objects.name_of(thing[self.parent]))
             told = self.events.get(event["type"])
             return told(thing) if told and objects.order_of(thing) else None
 

@@ -6,7 +6,7 @@ import pytest
 import urllib3
 
 from payments.errors import WebhookReplayError, WebhookSignatureError
-from payments.gateways.base import Operation, PaymentGateway
+from payments.gateways.base import Operation, Outcome, PaymentGateway
 from tests.payments.gateways.conformance.payment import Payment, facts
 from tests.payments.gateways.conformance.subject import Subject
 from tests.payments.gateways.conformance.subjects import with_a, without
@@ -53,7 +53,10 @@ def test_what_was_signed_at_another_time_is_not_believed(
 
 @with_a("webhooks")
 def test_it_means_what_the_look_up_says(adapter: PaymentGateway, payment: Payment, delivery: Delivery) -> None:
-    assert facts(adapter.parse_webhook(delivery.body)) == facts(payment.look_up(Operation.CAPTURE))
+    told = adapter.parse_webhook(delivery.body)
+
+    assert isinstance(told, Outcome)
+    assert facts(told) == facts(payment.look_up(Operation.CAPTURE))
 
 
 @without("webhooks")
