@@ -116,7 +116,7 @@ class Void(GatewayOperation):
         try:
             return peer.void(request)
         except OperationRefusedError:
-            if not peer.is_dead(request.reference):
+            if not peer.capabilities.can_be_asked or not peer.is_dead(request.reference):
                 raise
         # Refused because there is nothing left to void: that is what was wanted.
         return Outcome(Operation.VOID, Result.SUCCEEDED, f"dead:{request.reference}", request.reference)
