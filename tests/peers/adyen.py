@@ -24,7 +24,8 @@ HMAC_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 GOOD = "M5N7TQ4TG5PFWR50"
 REFUSED = {"NOFUNDS000000012": "12", "EXPIRED000000006": "6", "BLOCKED000000005": "5"}
 REDIRECTED, RECEIVED, PARTLY = "REDIRECTED000000", "RECEIVED00000000", "PARTLY0000000000"
-CAPTURE_FAILS, REFUND_FAILS, CANCEL_FAILS = "CAPTUREFAILS0000", "REFUNDFAILS00000", "CANCELFAILS00000"
+CAPTURE_FAILS, REFUND_FAILS, NOTHING_WORKS = "CAPTUREFAILS0000", "REFUNDFAILS00000", "NOTHINGWORKS0000"
+"""Of the last neither a capture nor letting it go."""
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -53,6 +54,7 @@ class Adyen:
         self.calls: list[dict[str, Any]] = []
         self.webhook_url = ""
         self.events: queue.Queue[bytes] = queue.Queue()
+        self.tells_first = False
 
     def handle(self, path: str, headers: Any, body: dict[str, Any]) -> Answer:
         """Once for each idempotency key: what has been answered is answered again, what is in progress is a 422."""
@@ -108,7 +110,7 @@ class Adyen:
         extra = {
             "paymentMethod": "visa",
             "cardSummary": "1111",
-            "cardIssuingCountry": "NL",
+            "cardIssuingCountry": "US",
             "alias": "H167852639363479",
         }
         return 200, {**answer, "resultCode": "Authorised", "additionalData": extra}
@@ -117,8 +119,8 @@ class Adyen:
         """Taken note of; whether it can be done is told by an event."""
         psp = _psp()
         amount = body.get("amount", {"value": payment.authorized, "currency": payment.currency})
-        event, card_that_fails, do = _KINDS[kind]
-        is_done = payment.card != card_that_fails and do(payment, amount["value"])
+        event, cards_that_fail, do = _KINDS[kind]
+        is_done = payment.card not in cards_that_fail and do(payment, amount["value"])
         payment.requests.append(kind)
         self._tell(event, psp, payment.reference, body["reference"], amount, is_success=is_done)
         answer = {"merchantAccount": ACCOUNT, "paymentPspReference": payment.reference, "reference": body["reference"]}
@@ -142,18 +144,21 @@ class Adyen:
             item["originalReference"] = original
         signature = generate_notification_sig(item, HMAC_KEY).decode()
         item["additionalData"] = {"expiryDate": "12/2090", "hmacSignature": signature}
-        self.events.put(
-            json.dumps({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}).encode()
-        )
+        event = json.dumps({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}).encode()
+        if self.tells_first:
+            self._send(event)
+        else:
+            self.events.put(event)
 
     def send_events(self) -> None:
-        """In the order in which they arose, to whoever is known by then."""
+        """In the order in which they arose; each after the answer, or before, as chance has it."""
         while True:
-            body = self.events.get()
-            if self.webhook_url:
-                headers = {"Content-Type": "application/json"}
-                request = urllib.request.Request(self.webhook_url, body, headers)  # noqa: S310  # a test's own address
-                urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+            self._send(self.events.get())
+
+    def _send(self, event: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.webhook_url, event, headers)  # noqa: S310  # a test's own address
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
 
 
 def _capture(payment: Payment, value: int) -> bool:
@@ -178,9 +183,9 @@ def _refund(payment: Payment, value: int) -> bool:
 
 
 _KINDS = {
-    "captures": ("CAPTURE", CAPTURE_FAILS, _capture),
-    "cancels": ("CANCELLATION", CANCEL_FAILS, _cancel),
-    "refunds": ("REFUND", REFUND_FAILS, _refund),
+    "captures": ("CAPTURE", {CAPTURE_FAILS, NOTHING_WORKS}, _capture),
+    "cancels": ("CANCELLATION", {NOTHING_WORKS}, _cancel),
+    "refunds": ("REFUND", {REFUND_FAILS}, _refund),
 }
 
 
@@ -209,6 +214,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/_webhooks":
             self.server.adyen.webhook_url = body["url"]
+            self.server.adyen.tells_first = body["first"]
             self._answer(200, {})
             return
         status, answer = self.server.adyen.handle(self.path.removeprefix("/v71"), self.headers, body)

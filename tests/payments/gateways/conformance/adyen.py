@@ -71,7 +71,7 @@ class OnAdyen(Subject):
     @contextmanager
     def peer(self, folder: Path) -> Iterator[str]:
         with receiving() as self.receiver, processes.running(programs.ADYEN, folder) as self._url:
-            urllib3.request("POST", f"{self._url}/_webhooks", json={"url": self.receiver.url}, retries=False)
+            self.tell(first=False)
             yield self._url
 
     def settings(self) -> Mapping[str, Any]:
@@ -94,6 +94,11 @@ class OnAdyen(Subject):
 
     def capture_webhook(self, reference: str) -> Delivery:
         return self.receiver.wait_for('"CAPTURE"', reference)
+
+    def tell(self, *, first: bool) -> None:
+        """Whether an event comes before the answer to the request it is about."""
+        about = {"url": self.receiver.url, "first": first}
+        urllib3.request("POST", f"{self._url}/_webhooks", json=about, retries=False)
 
     @staticmethod
     def method(card: str) -> str:
