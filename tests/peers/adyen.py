@@ -144,11 +144,11 @@ class Adyen:
             item["originalReference"] = original
         signature = generate_notification_sig(item, HMAC_KEY).decode()
         item["additionalData"] = {"expiryDate": "12/2090", "hmacSignature": signature}
-        event = json.dumps({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}).encode()
+        body = json.dumps({"live": "false", "notificationItems": [{"NotificationRequestItem": item}]}).encode()
         if self.tells_first:
-            self._send(event)
+            self._send(body)
         else:
-            self.events.put(event)
+            self.events.put(body)
 
     def send_events(self) -> None:
         """In the order in which they arose; each after the answer, or before, as chance has it."""
