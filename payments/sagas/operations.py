@@ -26,7 +26,7 @@ from payments.outcomes import record_outcome, record_unexpected
 from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
-from payments.sagas.run import Run
+from payments.sagas.run import GATEWAY, Run
 from payments.sagas.verdicts import review_refused
 
 PENDING_POLL = timedelta(seconds=5)
@@ -45,7 +45,7 @@ class GatewayOperation(ForeignOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result == Result.PENDING:
-            return wait(run, "gateway")
+            return wait(run, GATEWAY)
         if outcome.result != Result.SUCCEEDED:
             error = self.refusal()
             self.mark_refused(run, error)
