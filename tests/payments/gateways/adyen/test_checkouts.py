@@ -1,14 +1,16 @@
 """Whole checkouts through Adyen's adapter: what is not answered is told by a signed event, or by nobody."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connections
 from django.db.models.functions import Now
 
+from payments.alerts import watchers
 from payments.gateways import registry
 from payments.gateways.base import Request
-from payments.models import GatewayOutcome, LedgerPosting, SagaStep, WebhookEvent
+from payments.models import GatewayOutcome, LedgerPosting, SagaExecution, SagaStep, WebhookEvent
 from payments.sagas import engine
 from payments.webhooks import inbox
 from tests.payments.builders import charge_of, end_sending, exchange, order_of, step_of
@@ -165,6 +167,19 @@ def test_nothing_is_sent_again_while_adyen_tells_nothing(adyen: OnAdyen) -> None
 
     assert (saga.state, order_of(saga).status) == ("needs_attention", "needs_attention")
     assert adyen.calls_under(key_of(saga, "authorize_payment")) == 0
+
+
+def test_a_capture_of_which_nothing_is_told_alerts_and_is_a_persons_in_the_end(adyen: OnAdyen) -> None:
+    saga = checkout()
+    SagaExecution.objects.filter(pk=saga.pk).update(deadline_at=Now() + timedelta(hours=23))
+    assert not list(watchers.unknown_outcomes())  # Adyen has just said that it is at it
+
+    saga = exchange(saga)
+
+    assert (saga.waiting_for, step_of(saga, "capture_payment").attempts) == ("gateway", 1)
+    assert [finding.subject for finding in watchers.unknown_outcomes()] == [saga.public_id]
+    SagaExecution.objects.filter(pk=saga.pk).update(deadline_at=Now() - timedelta(days=2))
+    assert exchange(saga).state == "needs_attention"
 
 
 def test_what_never_left_the_house_is_sent_again(adyen: OnAdyen) -> None:

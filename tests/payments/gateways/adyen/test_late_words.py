@@ -91,6 +91,29 @@ def test_what_was_authorized_when_the_books_were_closed_is_let_go_there(adyen: O
     assert [each["is_cancelled"] for each in adyen.payments_of("ord_elsewhere")] == [True]
 
 
+def test_what_becomes_of_a_remedy_that_a_person_has_is_kept_for_them(adyen: OnAdyen) -> None:
+    saga = checkout("NOFUNDS000000012")
+    take_in(signed("AUTHORISATION", psp="PANOTHER", key=key_of(saga, "authorize_payment")))
+    remedy = SagaExecution.objects.get(definition="remedy")
+    adyen.proxy.fail(Fault.DROP_BEFORE, match="POST /v71/payments/*/cancels")
+    remedy = exchange(overdue(exchange(remedy)))
+    assert remedy.state == "needs_attention"
+
+    told = take_in(signed("CANCELLATION", psp="PCANCEL", original="PANOTHER", key=key_of(remedy, "void_stray")))
+
+    assert (told.status, told.charge) == ("processed", None)
+    ask_for(remedy, "retry")
+    assert advance(remedy).state in ("completed", "resolved")
+
+
+def test_what_is_known_already_changes_nothing(adyen: OnAdyen) -> None:
+    saga = checkout()
+
+    told = deliver(adyen, "AUTHORISATION", key_of(saga, "authorize_payment"))
+
+    assert (told.status, GatewayOutcome.objects.count()) == ("processed", 1)
+
+
 def test_what_is_about_nothing_of_ours_waits_for_it(adyen: OnAdyen) -> None:
     assert take_in(signed("AUTHORISATION", psp="PFOREIGN", key="order of another shop")).status == "waiting_for_object"
 
