@@ -8,6 +8,7 @@ import environ  # type: ignore[import-untyped]
 
 from config.environment import InvalidValueError
 from payments.alerts import signing
+from payments.webhooks import item_signatures
 
 SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",
@@ -98,6 +99,15 @@ def mail(address: str) -> Settings:
     if not settings:
         raise InvalidValueError("is not of the form smtp+tls://user:password@host:port or consolemail://")
     return {name: value for name, value in settings.items() if name.startswith("EMAIL_")}
+
+
+def hexadecimal_secret(secret: str) -> str:
+    """A secret that Adyen's webhooks are signed with."""
+    try:
+        item_signatures.key_of(secret)
+    except ValueError as error:
+        raise InvalidValueError("is no hexadecimal key, as Adyen generates them") from error
+    return secret
 
 
 def signing_secret(secret: str) -> str:

@@ -6,6 +6,7 @@ A new one is a class of its protocol (`payments.gateways.base`) or a function, a
 from typing import Final
 
 GATEWAYS: Final = {
+    "adyen": "payments.gateways.adyen.gateway.AdyenGateway",
     "sandbox": "payments.gateways.sandbox.SandboxGateway",
     "stripe": "payments.gateways.stripe.intents.StripeGateway",
     "stripe_charges": "payments.gateways.stripe.charges.StripeChargesGateway",

@@ -201,6 +201,18 @@ if {"stripe", "stripe_charges"}.intersection(GATEWAYS):
     env.require_beside(
         "Stripe is in GATEWAYS", STRIPE_API_KEY=STRIPE_API_KEY, STRIPE_WEBHOOK_SECRETS=STRIPE_WEBHOOK_SECRETS
     )
+ADYEN_API_BASE = (env.optional("ADYEN_API_BASE", url("http", "https")) or "").rstrip("/")
+ADYEN_API_KEY = env.optional("ADYEN_API_KEY")
+ADYEN_MERCHANT_ACCOUNT = env.optional("ADYEN_MERCHANT_ACCOUNT")
+ADYEN_WEBHOOK_SECRETS = env.words("ADYEN_WEBHOOK_SECRETS", each=backends.hexadecimal_secret)
+if "adyen" in GATEWAYS:
+    env.require_beside(
+        "adyen is in GATEWAYS",
+        ADYEN_API_BASE=ADYEN_API_BASE,
+        ADYEN_API_KEY=ADYEN_API_KEY,
+        ADYEN_MERCHANT_ACCOUNT=ADYEN_MERCHANT_ACCOUNT,
+        ADYEN_WEBHOOK_SECRETS=ADYEN_WEBHOOK_SECRETS,
+    )
 GATEWAY_TIMEOUT_SECONDS = env.seconds("GATEWAY_TIMEOUT_SECONDS", 5, dev=3)
 GATEWAY_BREAKER_FAILURES = env.integer("GATEWAY_BREAKER_FAILURES", 5, minimum=1, maximum=10_000)
 GATEWAY_BREAKER_SECONDS = env.seconds("GATEWAY_BREAKER_SECONDS", 10)
@@ -266,6 +278,8 @@ if "webhook" in ALERT_CHANNELS and env.raw("ALERT_CHANNELS"):
     env.require_beside("webhook is in ALERT_CHANNELS", ALERT_WEBHOOK_URL=ALERT_WEBHOOK_URL)
 if (ALERT_EMAILS or ALERT_WEBHOOK_URL) and not PUBLIC_URL:
     env.fault("PUBLIC_URL", "is missing, and alerts are sent: they link to their pages there")
+if "adyen" in GATEWAYS and not PUBLIC_URL:
+    env.fault("PUBLIC_URL", "is missing, and adyen is in GATEWAYS: it wants an address to return to with every payment")
 PUBLIC_URL = (PUBLIC_URL or "").rstrip("/")
 ALERT_REPEAT_MINUTES = env.integer("ALERT_REPEAT_MINUTES", 60, minimum=1, maximum=10_080)
 ALERT_UNKNOWN_MINUTES = env.integer("ALERT_UNKNOWN_MINUTES", 15, minimum=1, maximum=1_440)

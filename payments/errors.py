@@ -47,6 +47,12 @@ class InvalidRequestError(PaymentError):
     code = "invalid_request"
 
 
+class CannotBeAskedError(InvalidRequestError):
+    """This gateway cannot be asked: what became of a request it tells by webhook, and nothing of it has come yet."""
+
+    code = "gateway_cannot_be_asked"
+
+
 class OperationRefusedError(PaymentError):
     """The gateway refuses this operation for good; nothing happened."""
 

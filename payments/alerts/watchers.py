@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from orders.money import Money
 from payments.alerts import kinds
 from payments.alerts.kinds import Kind
-from payments.models import CaptureStop, ChargeAttempt, Dispute, Refund, SagaExecution, WebhookEvent
+from payments.models import CaptureStop, ChargeAttempt, Dispute, Refund, SagaExecution, SagaStep, WebhookEvent
 from payments.sagas import registry
 from payments.sagas.retries import UNKNOWN_PATIENCE
-from payments.sagas.run import UNKNOWN
+from payments.sagas.run import GATEWAY, UNKNOWN
 
 State = SagaExecution.State
 
@@ -55,9 +55,15 @@ def stopped_sagas() -> Iterable[Finding]:
 
 
 def unknown_outcomes() -> Iterable[Finding]:
-    """The deadline was set when the outcome became unknown."""
+    """The deadline was set when the outcome became unknown, or when a gateway said that it was still at it and has told
+    nothing since, whoever asked.
+    """
     patience = timedelta(minutes=settings.ALERT_UNKNOWN_MINUTES)
-    unknown = SagaExecution.objects.filter(state__in=SagaExecution.ACTIVE, waiting_for=UNKNOWN)
+    in_vain = SagaStep.objects.filter(
+        saga=OuterRef("pk"), state=SagaStep.State.STARTED, outcome=SagaStep.Outcome.UNKNOWN
+    )
+    is_unknown = Q(waiting_for=UNKNOWN) | (Q(waiting_for=GATEWAY) & Exists(in_vain))
+    unknown = SagaExecution.objects.filter(is_unknown, state__in=SagaExecution.ACTIVE)
     for saga in _oldest(unknown.filter(deadline_at__lte=Now() + UNKNOWN_PATIENCE - patience)):
         since = _moment(saga.deadline_at, earlier=UNKNOWN_PATIENCE)
         yield _about(saga, f"waits for an outcome that nobody has known since {since}.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, Self
 
 
 class Operation(StrEnum):
@@ -29,6 +29,10 @@ class Result(StrEnum):
     REQUIRES_ACTION = "requires_action"
     DECLINED = "declined"
     FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (Result.PENDING, Result.REQUIRES_ACTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ class Outcome:
         """The facts worth keeping beside the step that learned them."""
         facts = {name: value for name, value in asdict(self).items() if value not in ("", None)}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """The outcome of which `as_json` has kept these."""
+        moments = {name: datetime.fromisoformat(facts[name]) for name in _MOMENTS if name in facts}
+        kinds = {"operation": Operation(facts["operation"]), "result": Result(facts["result"])}
+        return cls(**{**facts, **moments, **kinds, "card": Card(**facts["card"])})
+
+
+_MOMENTS: Final = ("occurred_at", "authorization_expires_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +163,7 @@ class Capabilities:
     """What a gateway promises.
 
     `two_call_authorize`: it first makes a payment that cannot move money (`open`), then confirms it (`authorize`).
+    `can_be_asked`: it has a look-up at all; one that has none tells what became of a request by webhook alone.
     `absence_is_proof`: its look-up is strongly consistent, so what it does not find did not happen.
     `key_retention`: how long it honours an idempotency key. `settle_delay`: how long after a request has ended
     its effect may still appear.
@@ -157,6 +172,7 @@ class Capabilities:
     timeout: timedelta
     settle_delay: timedelta
     key_retention: timedelta = timedelta(hours=24)
+    can_be_asked: bool = True
     absence_is_proof: bool = False
     partial_capture: bool = False
     two_call_authorize: bool = False
@@ -187,7 +203,10 @@ class PaymentGateway(Protocol):
         ...
 
     def look_up(self, operation: Operation, request: Request) -> Outcome | None:
-        """What became of this request; None when the gateway knows nothing of it."""
+        """What became of this request; None when the gateway knows nothing of it.
+
+        A gateway that cannot be asked raises CannotBeAskedError, here and in the three that follow.
+        """
         ...
 
     def find(self, name: str) -> Found | None:

@@ -115,7 +115,14 @@ class JsonClient:
     def send(
         self, operation: str, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = ""
     ) -> tuple[int, dict[str, Any]]:
-        """The status (below 500, not 429) and the JSON object that came with it.
+        """The status (below 500, not 429) and the JSON object that came with it; raises as `exchange` does."""
+        reply = self.exchange(operation, method, path, body=body, key=key)
+        return reply.status, reply.answer
+
+    def exchange(
+        self, operation: str, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = ""
+    ) -> Reply:
+        """One call, answered with a JSON object and a status below 500, not 429.
 
         Raise NetworkError or RateLimitedError when the gateway has certainly done nothing, GatewayTimeoutError when
         nobody can say.
@@ -129,7 +136,7 @@ class JsonClient:
             shown=body,
         )
         reply.require_clear()
-        return reply.status, reply.answer
+        return reply
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:

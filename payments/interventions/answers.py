@@ -25,16 +25,23 @@ _BECAME: Final[Mapping[Result, str]] = {
     Result.DECLINED: "was declined",
     Result.FAILED: "failed",
 }
+_CANNOT: Final = "The gateway cannot be asked: what became of a call it tells by webhook, or in its own back office."
 
 
 def said(standing: Standing, asked: Asked) -> str:
     """The answer about the call in hand, and about the charge or parcel; or that there was none."""
     peer = "carrier" if isinstance(standing.operation, CarrierOperation) else "gateway"
     told = [*_of_call(standing.started, asked), *_of_ours(asked)]
+    if not _can_be_asked(standing):
+        return f"{_CANNOT} It has told: {'; '.join(told)}." if told else f"{_CANNOT} Of this it has told nothing yet."
     if not told:
         return f"The {peer} did not answer." if asked.has_failed else f"The {peer} knows nothing of it."
     rest = " It did not answer everything." if asked.has_failed else ""
     return f"The {peer} says: {'; '.join(told)}.{rest}"
+
+
+def _can_be_asked(standing: Standing) -> bool:
+    return standing.operation is None or standing.operation.peer(standing.run).capabilities.can_be_asked
 
 
 def _of_call(started: Started | None, asked: Asked) -> Iterator[str]:

@@ -10,6 +10,7 @@ from payments.gateways.audit import keep, recorded_calls
 from payments.gateways.base import Carrier, Found, PaymentGateway
 from payments.interventions.given import Asked
 from payments.interventions.standing import Standing
+from payments.sagas import exchange
 from payments.sagas.shipping import CarrierOperation
 
 Question = Callable[[], Any]
@@ -38,7 +39,7 @@ def ask(standing: Standing, **questions: Question) -> Asked:
 def about_call(standing: Standing) -> dict[str, Question]:
     """What became of the request in hand, by its key."""
     started = standing.started
-    return {"by_key": lambda: started.operation.look_up(standing.run, started.request)} if started else {}
+    return {"by_key": lambda: exchange.look_up(standing.run, started)} if started else {}
 
 
 def about_own(standing: Standing) -> dict[str, Question]:

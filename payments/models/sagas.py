@@ -188,6 +188,11 @@ class SagaStep(models.Model):
     )
     is_answered = models.BooleanField(default=False, help_text="The last call was answered, with nothing of use.")
     result = models.JSONField(default=dict, blank=True)
+    told = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What a gateway that cannot be asked has told of the request by itself: its first final word.",
+    )
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="How often the request may have been sent.")
     look_ups = models.PositiveSmallIntegerField(default=0, help_text="How often its outcome was asked for in vain.")
@@ -204,6 +209,11 @@ class SagaStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.direction})"
+
+    def told_now(self) -> dict[str, Any]:
+        """What has been told of the request under the present key, as the row has it, whatever this copy says."""
+        told: dict[str, Any] = SagaStep.objects.values_list("told", flat=True).get(pk=self.pk)
+        return told if told.get("key") == self.key else {}
 
 
 class SagaEvent(models.Model):

@@ -6,6 +6,7 @@ whoever claims the saga next finds either a step not begun or one begun whose ou
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from time import sleep
 from typing import Any, TypeVar
@@ -161,9 +162,10 @@ def _prepare_ahead(run: Run, position: int) -> None:
 def _drop_stale(run: Run, started: Started, answer: Done | Refused) -> None:
     """An answer that came after the lease was lost.
 
-    Whoever has the saga now will find it by looking the same key up. A saga that is over will not look: then what the
-    gateway did is a fact of its own, and contradicts the books as any late webhook would. A saga that has gone on to
-    something else will not look either: then the peer's webhook waits for its end, where the peer sends any.
+    Whoever has the saga now will find it by looking the same key up, or in the step where the peer cannot be asked. A
+    saga that is over will not look: then what the gateway did is a fact of its own, and contradicts the books as any
+    late webhook would. A saga that has gone on to something else will not look either: then the peer's webhook waits
+    for its end, where the peer sends any.
     """
     log.error("stale_answer_dropped", step=started.step.name, key=started.step.key, answer=type(answer).__name__)
     audit.keep(answer.calls, order_id=run.saga.order_id, saga=run.saga, step=started.step)
@@ -172,6 +174,8 @@ def _drop_stale(run: Run, started: Started, answer: Done | Refused) -> None:
             saga = SagaExecution.objects.select_for_update().get(pk=run.saga.pk)
             is_asked = saga.steps.filter(key=started.step.key, state=SagaStep.State.STARTED).exists()
             if saga.state in SagaExecution.ACTIVE and (is_asked or started.operation.is_announced):
+                if isinstance(answer, Done) and not started.operation.peer(run).capabilities.can_be_asked:
+                    exchange.keep_word(saga, replace(answer.outcome, key=started.step.key))
                 saga.wake()
             elif isinstance(answer, Done):
                 run.reload()

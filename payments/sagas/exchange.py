@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from payments.errors import GatewayTimeoutError, NeverSentError, PaymentError
+from payments.errors import CannotBeAskedError, GatewayTimeoutError, NeverSentError, PaymentError
 from payments.gateways.audit import recorded_calls
 from payments.gateways.base import Call, Capabilities, Outcome, Request
 from payments.gateways.resilience.retry import sending_until
-from payments.models import GatewayOutcome, SagaStep
+from payments.models import GatewayOutcome, SagaExecution, SagaStep
 from payments.sagas.definition import ForeignOperation
 from payments.sagas.run import Run
 
@@ -133,13 +133,46 @@ def _send(run: Run, started: Started) -> Answer:
 
 
 def _find(run: Run, started: Started, *, sent: Unclear | None) -> Answer:
+    peer = started.operation.peer(run).capabilities
     try:
-        outcome = started.operation.look_up(run, started.request)
+        outcome = look_up(run, started)
     except PaymentError as error:
         return _unasked(started.step, error, sent=sent)
     if outcome is not None:
-        return Done(outcome, GatewayOutcome.Source.LOOK_UP)
-    return _absent(started.step, started.operation.peer(run).capabilities, sent=sent, now=run.now)
+        return Done(outcome, GatewayOutcome.Source.LOOK_UP if peer.can_be_asked else GatewayOutcome.Source.WEBHOOK)
+    return _absent(started.step, peer, sent=sent, now=run.now)
+
+
+def look_up(run: Run, started: Started) -> Outcome | None:
+    """What became of the request: as the peer answers or, where it cannot be asked, as it has told by itself.
+
+    None when the peer knows nothing of it. Raise CannotBeAskedError when it has told nothing so far: that proves
+    nothing, however long it lasts.
+    """
+    if started.operation.peer(run).capabilities.can_be_asked:
+        return started.operation.look_up(run, started.request)
+    told = started.step.told_now()
+    if not told:
+        raise CannotBeAskedError
+    return Outcome.from_json(told)
+
+
+def keep_word(saga: SagaExecution, outcome: Outcome) -> bool:
+    """Keep what a peer that cannot be asked has told of a request in hand, for whoever asks what became of it.
+
+    False when no step in hand has asked for it, or another final word of it has come before. The caller brings the
+    transaction, and holds the saga's row.
+    """
+    if not outcome.key or not outcome.result.is_final:
+        return False
+    begun = saga.steps.filter(key=outcome.key, state=SagaStep.State.STARTED)
+    step, word = begun.first(), outcome.as_json()
+    if step is None:
+        return False
+    if step.told.get("key") == step.key:
+        return bool(step.told == word)
+    # Whatever is kept there is about an earlier key.
+    return bool(begun.filter(told=step.told).update(told=word))
 
 
 def _unasked(step: SagaStep, error: PaymentError, *, sent: Unclear | None) -> Answer:

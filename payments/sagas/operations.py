@@ -26,7 +26,7 @@ from payments.outcomes import record_outcome, record_unexpected
 from payments.sagas import expiry, stops
 from payments.sagas.definition import ForeignOperation, Park, Refuse, Verdict
 from payments.sagas.retries import UNKNOWN_PATIENCE
-from payments.sagas.run import Run
+from payments.sagas.run import GATEWAY, Run
 from payments.sagas.verdicts import review_refused
 
 PENDING_POLL = timedelta(seconds=5)
@@ -45,7 +45,7 @@ class GatewayOperation(ForeignOperation):
 
     def record(self, run: Run, outcome: Outcome, source: str) -> Verdict:
         if outcome.result == Result.PENDING:
-            return wait(run, "gateway")
+            return wait(run, GATEWAY)
         if outcome.result != Result.SUCCEEDED:
             error = self.refusal()
             self.mark_refused(run, error)
@@ -116,7 +116,7 @@ class Void(GatewayOperation):
         try:
             return peer.void(request)
         except OperationRefusedError:
-            if not peer.is_dead(request.reference):
+            if not peer.capabilities.can_be_asked or not peer.is_dead(request.reference):
                 raise
         # Refused because there is nothing left to void: that is what was wanted.
         return Outcome(Operation.VOID, Result.SUCCEEDED, f"dead:{request.reference}", request.reference)

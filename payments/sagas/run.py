@@ -28,6 +28,7 @@ State = SagaExecution.State
 BACK_OFF = "back_off"
 UNKNOWN = "unknown_outcome"
 CAPTURES_STOPPED = "captures_stopped"
+GATEWAY = "gateway"
 PAUSES = (BACK_OFF, UNKNOWN, CAPTURES_STOPPED)
 """What a saga waits for that is about to ask, or send, again."""
 

@@ -1,7 +1,8 @@
 """Webhooks are stored first and acted on later, each once, in whatever order they come.
 
-An event never carries a saga forward by itself: it wakes the saga, which asks the gateway. Only where no saga is
-under way does the event's own word count, and then through the same door as every other outcome.
+An event never carries a saga forward by itself: it wakes the saga, which asks the gateway. Where the gateway cannot be
+asked, the event's word is kept on the step that waits for it, and the saga asks there. Only where no saga is under way
+does the event's own word count, and then through the same door as every other outcome.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from payments.models import ChargeAttempt, GatewayOutcome, Refund, SagaExecution
 from payments.outcomes import is_recorded, record_outcome, record_unexpected
 from payments.redaction import redact
 from payments.returns import record_return
+from payments.sagas import exchange
 
 log = structlog.get_logger(__name__)
 
@@ -76,22 +78,38 @@ def _apply(event: WebhookEvent) -> None:
 
 def _act(event: WebhookEvent) -> WebhookEvent.Status:
     """What became of the event. Locks are taken in the order every money path takes them."""
-    told = gateways.gateway(event.gateway).parse_webhook(event.body.encode())
+    gateway = gateways.gateway(event.gateway)
+    told = gateway.parse_webhook(event.body.encode())
     if told is None:
         return Status.IGNORED
     if isinstance(told, DisputeReport):
         return _act_on_dispute(event, told)
-    saga, charge = _subject_of(event.gateway, told)
-    if saga is None or charge is None:
+    saga, event.charge = _subject_of(event.gateway, told)
+    if saga is None:
         return Status.WAITING_FOR_OBJECT
-    event.charge = charge
     saga = SagaExecution.objects.select_for_update().get(pk=saga.pk)
-    if told.operation == Operation.REFUND and told.result == Result.FAILED and _record_return(charge, told):
-        return Status.PROCESSED
-    if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, told):
+    is_kept = not gateway.capabilities.can_be_asked and exchange.keep_word(saga, told)
+    if is_kept and saga.state in SagaExecution.ACTIVE:
         saga.wake()
-        return Status.PROCESSED if _will_be_learnt(saga, told, gateway=event.gateway) else Status.RECEIVED
-    return _record(event, saga, charge, told)
+        return Status.PROCESSED
+    if event.charge is None:
+        return Status.PROCESSED if is_kept else Status.WAITING_FOR_OBJECT
+    status = _judge(event, saga, event.charge, told)
+    return Status.PROCESSED if is_kept and status == Status.IGNORED else status
+
+
+def _judge(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:
+    """What becomes of a word that is not kept on a step: it wakes, is recorded, or is a person's to read."""
+    if _is_returned(charge, outcome):
+        return Status.PROCESSED
+    if _is_taken_back(saga, outcome, gateway=event.gateway):
+        log.error("webhook_takes_back", event_id=event.event_id, operation=outcome.operation)
+        event.error = f"The gateway takes back what it had reported: the {outcome.operation} failed after all."
+        return Status.FAILED
+    if saga.state in SagaExecution.ACTIVE and not _is_stray(charge, outcome):
+        saga.wake()
+        return Status.PROCESSED if _will_be_learnt(saga, outcome, gateway=event.gateway) else Status.RECEIVED
+    return _record(event, saga, charge, outcome)
 
 
 def _act_on_dispute(event: WebhookEvent, report: DisputeReport) -> WebhookEvent.Status:
@@ -105,11 +123,13 @@ def _act_on_dispute(event: WebhookEvent, report: DisputeReport) -> WebhookEvent.
     return Status.PROCESSED
 
 
-def _record_return(charge: ChargeAttempt, outcome: Outcome) -> bool:
-    """Whether this is a refund that had succeeded, and came back."""
+def _is_returned(charge: ChargeAttempt, outcome: Outcome) -> bool:
+    """Whether this is a refund that had succeeded, and came back: then it is no longer booked."""
+    if outcome.operation != Operation.REFUND or outcome.result != Result.FAILED:
+        return False
     charge.order = Order.objects.select_for_update().get(pk=charge.order_id)
     refund = charge.refunds.filter(gateway_reference=outcome.transaction_id).first()
-    return refund is not None and record_return(charge, refund)
+    return refund is not None and (refund.returned_at is not None or record_return(charge, refund))
 
 
 def _subject_of(gateway: str, outcome: Outcome) -> tuple[SagaExecution | None, ChargeAttempt | None]:
@@ -131,15 +151,27 @@ def _is_stray(charge: ChargeAttempt, outcome: Outcome) -> bool:
     return charge.gateway_reference not in ("", outcome.reference)
 
 
+def _is_taken_back(saga: SagaExecution, outcome: Outcome, *, gateway: str) -> bool:
+    """Money that had moved, by the gateway's own word, has not. The books do not follow by themselves."""
+    if outcome.result != Result.FAILED or outcome.operation not in (Operation.CAPTURE, Operation.REFUND):
+        return False
+    done = saga.steps.filter(key=outcome.key, state=SagaStep.State.DONE)
+    return is_recorded(outcome, gateway=gateway) or (outcome.key != "" and done.exists())
+
+
 def _will_be_learnt(saga: SagaExecution, outcome: Outcome, *, gateway: str) -> bool:
     """Whether the woken saga has this fact, is about to ask for it, or has no use for it.
 
     What it does not ask about any more (a capture that comes while it is being undone) would be lost with the event.
     """
-    if outcome.result != Result.SUCCEEDED or is_recorded(outcome, gateway=gateway):
+    if is_recorded(outcome, gateway=gateway):
         return True
     begun = saga.steps.filter(state=SagaStep.State.STARTED)
-    return begun.filter(key=outcome.key).exists() if outcome.key else begun.exists()
+    is_begun = begun.filter(key=outcome.key).exists() if outcome.key else begun.exists()
+    if gateways.gateway(gateway).capabilities.can_be_asked:
+        return is_begun or outcome.result != Result.SUCCEEDED
+    # Another word of the same request is kept already, and has not been heeded yet: until it is, this one waits.
+    return not is_begun and outcome.result != Result.SUCCEEDED
 
 
 def _record(event: WebhookEvent, saga: SagaExecution, charge: ChargeAttempt, outcome: Outcome) -> WebhookEvent.Status:

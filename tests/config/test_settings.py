@@ -61,6 +61,20 @@ def test_who_is_told_of_alerts_outside_dev_has_to_be_told_where_to_go_and_by_who
     assert setting("s.PUBLIC_URL", PUBLIC_URL="https://pay.example.com/") == "https://pay.example.com"
 
 
+def test_adyen_wants_an_address_to_return_to() -> None:
+    adyen = {
+        "GATEWAYS": "adyen",
+        "ADYEN_API_BASE": "https://checkout-test.adyen.com/v71/",
+        "ADYEN_API_KEY": "AQE-x",
+        "ADYEN_MERCHANT_ACCOUNT": "ExampleShopECOM",
+        "ADYEN_WEBHOOK_SECRETS": f"{'AB' * 32}, {'cd' * 32}",
+    }
+
+    assert faults(**PRODUCTION | adyen) == {"PUBLIC_URL"}
+    assert faults(**PRODUCTION | adyen, PUBLIC_URL="https://pay.example.com") == set()
+    assert setting("s.ADYEN_API_BASE", **adyen) == "https://checkout-test.adyen.com/v71"
+
+
 def test_debug_cannot_be_on_in_production() -> None:
     assert faults(**PRODUCTION, DEBUG="true") == {"DEBUG"}
 
@@ -88,6 +102,11 @@ def test_a_production_deployment_passes_djangos_checks() -> None:
     [
         ({"GATEWAYS": "sandbox,paypal"}, {"GATEWAYS"}),
         ({"GATEWAYS": "stripe"}, {"STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"}),
+        (
+            {"GATEWAYS": "adyen"},
+            {"ADYEN_API_BASE", "ADYEN_API_KEY", "ADYEN_MERCHANT_ACCOUNT", "ADYEN_WEBHOOK_SECRETS"},
+        ),
+        ({"ADYEN_WEBHOOK_SECRETS": "whsec_x"}, {"ADYEN_WEBHOOK_SECRETS"}),
         ({"DEFAULT_GATEWAY": "stripe"}, {"DEFAULT_GATEWAY"}),
         ({"GATEWAY_TIMEOUT_SECONDS": "0"}, {"GATEWAY_TIMEOUT_SECONDS"}),
         ({"GATEWAY_TIMEOUT_SECONDS": "7.5"}, {"SAGA_LEASE_SECONDS"}),

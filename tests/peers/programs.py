@@ -1,7 +1,8 @@
-"""Other people's imitations of Stripe, which the tests ask what Paydesk's own sandbox cannot tell: are we understood?
+"""Imitations of gateways, which the tests ask what Paydesk's own sandbox cannot tell: are we understood?
 
-Each is a program in an environment of its own, installed once into the checkout's `var`. None is a dependency of
-Paydesk, and none is imported by it: `localstripe` is under the GPL.
+Those of Stripe are other people's, each in an environment of its own, installed once into the checkout's `var`. None is
+a dependency of Paydesk, and none is imported by it: `localstripe` is under the GPL. Of Adyen there is none to install;
+`tests/peers/adyen.py` stands in for it, and is a process of its own too.
 """
 
 import fcntl
@@ -90,6 +91,16 @@ STATEFUL_MOCK: Final = Program(
     environment=lambda port: {"PORT": str(port), "LOG_LEVEL": "error"},
 )
 """The older Charges API, with idempotency keys."""
+
+ADYEN: Final = Program(
+    "adyen",
+    "v71",
+    needs=(),
+    installation=lambda folder: [],
+    command=lambda folder, port: [sys.executable, "-P", str(ROOT / "tests" / "peers" / "adyen.py"), str(port)],
+    environment=lambda port: {},
+)
+"""The Checkout API. Its stand-in needs Adyen's library, which signs its events."""
 
 PROGRAMS: Final = (LOCALSTRIPE, STATEFUL_MOCK)
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,7 @@ class Delivery:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what arrives, and answers 200."""
+    """Keeps what arrives, and answers 200, after `on_delivery` where there is one."""
 
     daemon_threads = True
 
@@ -25,6 +25,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/"
         self.deliveries: list[Delivery] = []
+        self.on_delivery: Callable[[Delivery], None] | None = None
 
     def wait_for(self, *words: str) -> Delivery:
         """The first delivery whose body has all of these in it."""
@@ -42,7 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.deliveries.append(Delivery(dict(self.headers), body))
+        delivery = Delivery(dict(self.headers), body)
+        self.server.deliveries.append(delivery)
+        if self.server.on_delivery is not None:
+            self.server.on_delivery(delivery)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()

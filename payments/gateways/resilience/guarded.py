@@ -5,6 +5,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Final, TypeVar, cast
 
+from payments.errors import CannotBeAskedError
 from payments.gateways.base import (
     Carrier,
     DisputeReport,
@@ -40,10 +41,16 @@ class _Guarded:
         return self._breaker.is_up()
 
     def look_up(self, operation: Operation, request: Request) -> Outcome | None:
-        return self._ask(LOOK_UP, partial(self._asked.look_up, operation, request), key=request.key)
+        return self._inquire(LOOK_UP, partial(self._asked.look_up, operation, request), key=request.key)
 
     def find(self, name: str) -> Found | None:
-        return self._ask(LOOK_UP, partial(self._asked.find, name))
+        return self._inquire(LOOK_UP, partial(self._asked.find, name))
+
+    def _inquire(self, operation: str, call: Callable[[], T], *, key: str = "") -> T:
+        """Something that moves nothing. That nobody can be asked says nothing about how the gateway is."""
+        if not self.capabilities.can_be_asked:
+            raise CannotBeAskedError
+        return self._ask(operation, call, key=key)
 
     def _send(self, operation: str, call: Callable[[Request], T], request: Request) -> T:
         """Something that moves: not after its time."""
@@ -87,10 +94,10 @@ class GuardedGateway(_Guarded):
         return self._send(Operation.REFUND, self._adapter.refund, request)
 
     def is_dead(self, reference: str) -> bool:
-        return self._ask(LOOK_UP, partial(self._adapter.is_dead, reference))
+        return self._inquire(LOOK_UP, partial(self._adapter.is_dead, reference))
 
     def list_transactions(self, day: date) -> Sequence[Outcome]:
-        return self._ask("list_transactions", partial(self._adapter.list_transactions, day))
+        return self._inquire("list_transactions", partial(self._adapter.list_transactions, day))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
         self._adapter.verify_webhook(headers, body, now=now)

@@ -5,8 +5,7 @@ Source: https://docs.stripe.com/currencies#zero-decimal and #three-decimal, and 
 
 from typing import Final
 
-from orders.money import exponent
-from payments.errors import GatewayTimeoutError, InvalidRequestError
+from payments.gateways.amounts import from_units, to_units
 
 ZERO_DECIMAL: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
@@ -19,18 +18,12 @@ WHOLE_HUNDREDS: Final = frozenset({"ISK", "UGX"})
 
 def to_stripe(amount_minor: int, currency: str) -> int:
     """Raise InvalidRequestError for an amount that cannot be told to Stripe."""
-    amount, rest = _scaled(amount_minor, _stripe_exponent(currency) - exponent(currency))
-    if rest or amount % _step(currency):
-        raise InvalidRequestError(f"Stripe cannot take {currency} in amounts this fine.", field="amount")
-    return amount
+    return to_units(amount_minor, currency, digits=_stripe_exponent(currency), step=_step(currency), name="Stripe")
 
 
 def from_stripe(amount: int, currency: str) -> int:
     """In the currency's own minor unit. Raise GatewayTimeoutError for what cannot be told in it."""
-    minor, rest = _scaled(amount, exponent(currency) - _stripe_exponent(currency))
-    if rest:
-        raise GatewayTimeoutError("The gateway's answer makes no sense.")
-    return minor
+    return from_units(amount, currency, digits=_stripe_exponent(currency))
 
 
 def _stripe_exponent(currency: str) -> int:
@@ -43,8 +36,3 @@ def _step(currency: str) -> int:
     if currency in WHOLE_HUNDREDS:
         return 100
     return 10 if currency in THREE_DECIMAL else 1
-
-
-def _scaled(amount: int, digits: int) -> tuple[int, int]:
-    """The amount moved by so many decimal digits, and what is lost by it."""
-    return (amount * 10**digits, 0) if digits >= 0 else divmod(amount, 10**-digits)

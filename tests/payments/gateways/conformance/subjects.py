@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.payments.gateways.conformance.adyen import OnAdyen
 from tests.payments.gateways.conformance.sandbox import OnSandbox
 from tests.payments.gateways.conformance.stripe import OnLocalstripe, OnStatefulMock
 from tests.payments.gateways.conformance.subject import Subject
 
-SUBJECTS: dict[str, type[Subject]] = {each.name: each for each in (OnSandbox, OnLocalstripe, OnStatefulMock)}
+SUBJECTS: dict[str, type[Subject]] = {each.name: each for each in (OnSandbox, OnLocalstripe, OnStatefulMock, OnAdyen)}
 
 
 def with_a(feature: str) -> pytest.MarkDecorator:
@@ -21,6 +22,11 @@ def without(feature: str) -> pytest.MarkDecorator:
 def with_two_calls() -> pytest.MarkDecorator:
     """For the gateways whose payments are opened before they are confirmed."""
     return _for(["stripe"])
+
+
+def told_by_events_alone() -> pytest.MarkDecorator:
+    """For the gateways that cannot be asked."""
+    return _for(["adyen"])
 
 
 def _for(names: list[str]) -> pytest.MarkDecorator:
