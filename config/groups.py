@@ -44,6 +44,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "payments.force_fail_saga",
         "payments.approve_intervention",
         "payments.change_webhookevent",
+        "payments.replay_webhookevent",
         "payments.stop_captures",
         "payments.force_circuit",
         "fraud.view_decision",

@@ -1,14 +1,22 @@
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from orders.ids import TypedModel
+from orders.models import ACCESS_ALL_CLIENTS
 from payments.models.charges import ChargeAttempt
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
 
 
 class WebhookQuerySet(models.QuerySet["WebhookEvent"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Events about no known charge are nobody's own."""
+        return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(charge__order__client_id=user.pk)
+
     def due(self) -> Self:
         """What may be acted on now, oldest first."""
         waiting = self.filter(status__in=WebhookEvent.OPEN, next_attempt_at__lte=Now())
@@ -44,6 +52,7 @@ class WebhookEvent(TypedModel):
     objects = WebhookQuerySet.as_manager()
 
     class Meta:
+        permissions: ClassVar = [("replay_webhookevent", "Can have an event acted on again, or set aside")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["gateway", "event_id"], name="one_row_per_gateway_event"),
         ]
@@ -54,6 +63,8 @@ class WebhookEvent(TypedModel):
                 condition=Q(status__in=["received", "waiting_for_object"]),
             ),
             models.Index(fields=["status", "-id"], name="webhook_by_status"),
+            models.Index(fields=["gateway", "-id"], name="webhook_by_gateway"),
+            models.Index(fields=["kind", "-id"], name="webhook_by_kind"),
         ]
 
     def __str__(self) -> str:

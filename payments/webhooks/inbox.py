@@ -52,11 +52,12 @@ def apply_next() -> bool:
         event = WebhookEvent.objects.due().select_for_update(skip_locked=True).first()
         if event is None:
             return False
-        _apply(event)
+        apply(event)
         return True
 
 
-def _apply(event: WebhookEvent) -> None:
+def apply(event: WebhookEvent) -> None:
+    """Act on an event whose row the caller has locked, and write down what became of it."""
     try:
         with transaction.atomic():
             status = _act(event)
