@@ -167,6 +167,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SagaState": "payments.models.SagaExecution.State",
         "SagaStepState": "payments.models.SagaStep.State",
+        "WebhookEventStatus": "payments.models.WebhookEvent.Status",
     },
 }
 IDEMPOTENCY_KEY_DAYS = env.integer("IDEMPOTENCY_KEY_DAYS", 30, minimum=1, maximum=3650)

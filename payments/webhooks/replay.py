@@ -4,6 +4,7 @@ Both run the very code that acted on the event when it came. A preview is rolled
 what a replay does; a replay that changes nothing is rolled back too, and leaves no more than its entry in the log.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -36,11 +37,15 @@ Status = WebhookEvent.Status
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What acting on an event again changes; `status` is how the event stands afterwards."""
+    """What acting on an event again changes; `status` is how the event stands afterwards.
+
+    Unless it `is_done`, new rows are there no more, nor are their names.
+    """
 
     event: str
     status: str
     changes: tuple[Change, ...]
+    is_done: bool = False
 
     @property
     def sentences(self) -> list[str]:
@@ -52,7 +57,7 @@ class Replay:
         changes = [
             {
                 "object": change.kind,
-                "id": change.name,
+                "id": change.name if self.is_done or not change.is_new else None,
                 "before": dict(change.before) or None,
                 "after": dict(change.after),
             }
@@ -83,6 +88,7 @@ def replay(event: WebhookEvent, *, by: "User | None") -> Replay:
             done = _act_again(row)
             transaction.set_rollback(not done.changes)
         _remember(event, by, f"Replayed: {'; '.join(done.sentences) if done.changes else 'nothing changed'}.")
+    done = dataclasses.replace(done, is_done=True)
     log.info("webhook_replayed", webhook=done.event, by=_name(by), changes=done.sentences)
     return done
 
