@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "config.limits.AddressLimit",
     "config.middleware.RequestLimits",
     "django.middleware.security.SecurityMiddleware",
+    "config.middleware.Direct",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.time_zones.TimeZone",
