@@ -1,4 +1,4 @@
-"""`make bench`: checkouts, replays, engine, back office and lists, each beside its reference in the same run."""
+"""`make bench`: each part beside its reference, in the same run."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from benchmarks import checkouts, contest, lists, office, places, report
+from benchmarks import checkouts, contest, lists, office, places, report, webhooks
 from benchmarks.processes import ROOT, BenchmarkError
 from benchmarks.report import Table
 from tests.services import Service, ServiceError
 
 FOLDER: Final = ROOT / "benchmarks"
 CLIENTS: Final = 4
-PARTS: Final = ("checkouts", "engine", "office", "lists")
+PARTS: Final = ("checkouts", "webhooks", "engine", "office", "lists")
 
 
 def main() -> int:
@@ -48,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=PARTS, help="measure one part alone")
     parser.add_argument("--rounds", type=int, default=5, help="repetitions, of which the median counts (5)")
     parser.add_argument("--checkouts", type=int, default=100, help="checkouts in each round (100)")
+    parser.add_argument("--events", type=int, default=4000, help="webhooks in each round, as fast as they go (4000)")
     parser.add_argument("--seconds", type=float, default=5, help="how long each side of the engine runs (5)")
     parser.add_argument("--processes", type=int, default=1, help="processes of the web server (1)")
     parser.add_argument("--copies", type=int, default=office.COPIES, help="of each of the demo's 150 orders (667)")
@@ -69,6 +70,10 @@ def _measure(options: argparse.Namespace, postgresql: Service, redis: Service | 
         measured["checkouts"] = checkouts.measure(postgresql, redis, size)
         tables.append(_shown(report.checkouts(measured["checkouts"])))
         tables.append(_shown(report.replays(measured["checkouts"])))
+    if options.only in (None, "webhooks"):
+        measured["webhooks"] = webhooks.measure(postgresql, webhooks.Size(options.rounds, options.events))
+        tables.append(_shown(report.webhooks(measured["webhooks"])))
+        tables.append(_shown(report.waiting(measured["webhooks"])))
     if options.only in (None, "engine") and (engine := _engine(options, postgresql)):
         measured["engine"] = engine
         tables.append(_shown(report.engine(engine)))

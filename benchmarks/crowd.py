@@ -19,14 +19,24 @@ from payments.models import (
     SagaExecution,
     SagaIntervention,
     SagaStep,
+    WebhookEvent,
 )
 
 COPIED: Final = (
     Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, Dispute,
-    GatewayOutcome, LedgerPosting, SagaIntervention, Decision, ReviewCase,
+    GatewayOutcome, LedgerPosting, SagaIntervention, WebhookEvent, Decision, ReviewCase,
 )  # fmt: skip
 RENAMED: Final = frozenset(
-    {"reference", "business_key", "transaction_id", "gateway_reference", "carrier_reference", "attempt", "key"}
+    {
+        "reference",
+        "business_key",
+        "transaction_id",
+        "gateway_reference",
+        "carrier_reference",
+        "attempt",
+        "key",
+        "event_id",
+    }
 )
 CUSTOMERS: Final = 200
 """Copies of a customer; the orders of a copy are theirs."""

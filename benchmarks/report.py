@@ -12,6 +12,8 @@ from benchmarks import contest
 AIMS: Final = {"commits": "<= 6", "statements": "<= 45"}
 REPLAY_AIMS: Final = {"p50_ms": "<= 1.5 x", "web_cpu_ms": "<= 1.5 x", "commits": "0"}
 LIST_AIMS: Final = {"p50_ms": "<= 1.3 x"}
+WEBHOOK_AIMS: Final = {"rate": ">= 1000"}
+WAITING_AIMS: Final = {"p99_ms": "<= 1.5 x"}
 ENGINE_AIM: Final = ">= 3"
 
 CHECKOUT_ROWS: Final = {
@@ -23,6 +25,13 @@ CHECKOUT_ROWS: Final = {
     "sandbox_cpu_ms": "CPU ms of the sandbox gateway",
     "statements": "SQL statements",
     "commits": "commits",
+}
+WEBHOOK_ROWS: Final = {
+    "rate": "events/s",
+    "p50_ms": "p50 ms",
+    "p95_ms": "p95 ms",
+    "p99_ms": "p99 ms",
+    "web_cpu_ms": "CPU ms of the web server",
 }
 SIDES: Final = {
     "chained": "Paydesk, chained",
@@ -69,6 +78,25 @@ def replays(measured: dict[str, Any]) -> Table:
         if key in ours and not key.startswith("sandbox")
     ]
     return Table("A replay over HTTP", ("each request", "replay", "GET of an order", "ratio", "aim"), rows)
+
+
+def webhooks(measured: dict[str, Any]) -> Table:
+    header = ("each event", "Paydesk", "plain view", "ratio", "aim")
+    return Table("Webhooks taken in", header, _compared(measured["paydesk"], measured["plain"], WEBHOOK_AIMS))
+
+
+def waiting(measured: dict[str, Any]) -> Table:
+    header = ("each event", "beside a worker", "without", "ratio", "aim")
+    rows = _compared(measured["beside a worker"], measured["alone"], WAITING_AIMS)
+    return Table("Webhooks while a worker acts on them", header, rows)
+
+
+def _compared(ours: dict[str, float], reference: dict[str, float], aims: dict[str, str]) -> list[Sequence[str]]:
+    return [
+        (name, _number(ours[key]), _number(reference[key]), _ratio(ours[key], reference[key]), aims.get(key, ""))
+        for key, name in WEBHOOK_ROWS.items()
+        if key in ours
+    ]
 
 
 def lists(measured: dict[str, Any]) -> Table:

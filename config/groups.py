@@ -46,6 +46,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "payments.approve_intervention",
         "payments.answer_dispute",
         "payments.change_webhookevent",
+        "payments.replay_webhookevent",
         "payments.stop_captures",
         "payments.force_circuit",
         "fraud.view_decision",

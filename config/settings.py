@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "config.limits.AddressLimit",
     "config.middleware.RequestLimits",
     "django.middleware.security.SecurityMiddleware",
+    "config.middleware.Direct",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.time_zones.TimeZone",
@@ -167,6 +168,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SagaState": "payments.models.SagaExecution.State",
         "SagaStepState": "payments.models.SagaStep.State",
+        "WebhookEventStatus": "payments.models.WebhookEvent.Status",
     },
 }
 IDEMPOTENCY_KEY_DAYS = env.integer("IDEMPOTENCY_KEY_DAYS", 30, minimum=1, maximum=3650)

@@ -16,6 +16,7 @@ from django.db import connection
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--schema-examples", type=int, default=50, help="schemathesis' examples for each operation (50)")
     parser.addoption("--schema-seed", type=int, default=1, help="schemathesis' seed: the same requests each time (1)")
+    parser.addoption("--storm", type=int, default=600, help="webhooks while servers and workers are killed (600)")
     parser.addoption("--rush", type=int, default=60, help="checkouts at a peer whose answers are lost at random (60)")
 
 

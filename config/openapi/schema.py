@@ -19,7 +19,7 @@ from orders.api.strict import StrictCharField, StrictSerializer
 from orders.ids import TypedModel, id_pattern
 from orders.models import Order
 from payments import errors as payments
-from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention
+from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention, WebhookEvent
 
 PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "order_id": Order,
@@ -29,6 +29,7 @@ PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "saga_id": SagaExecution,
     "decision_id": Decision,
     "intervention_id": SagaIntervention,
+    "webhook_event_id": WebhookEvent,
 }
 """Whose id a part of an address is."""
 

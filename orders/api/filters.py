@@ -65,20 +65,23 @@ class IdField(forms.Field):
     }
 )
 class CreatedFilter(django_filters.Filter):
-    """Rows made from a moment on, or before it. Their ids sort by the same time, so the list's own index is sought."""
+    """Rows made from a moment on, or before it; `field_name` is the column that says when.
+
+    Their ids sort by the same time, so the list's own index is sought.
+    """
 
     field_class = MomentField
 
-    def __init__(self, *, is_end: bool) -> None:
+    def __init__(self, *, is_end: bool, field_name: str = "created_at") -> None:
         self.is_end = is_end
-        super().__init__("created_at")
+        super().__init__(field_name)
 
     def filter(self, rows: QuerySet[Any], moment: datetime | None) -> QuerySet[Any]:
         if moment is None:
             return rows
         if self.is_end:
-            return rows.filter(created_at__lt=moment, pk__lt=first_id(moment, earlier=-CLOCKS_DIFFER))
-        return rows.filter(created_at__gte=moment, pk__gte=first_id(moment, earlier=CLOCKS_DIFFER))
+            return rows.filter(**{f"{self.field_name}__lt": moment}, pk__lt=first_id(moment, earlier=-CLOCKS_DIFFER))
+        return rows.filter(**{f"{self.field_name}__gte": moment}, pk__gte=first_id(moment, earlier=CLOCKS_DIFFER))
 
 
 class IdFilter(django_filters.Filter):

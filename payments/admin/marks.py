@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import NOTHING, Tone, badge
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaStep
+from payments.models import ChargeAttempt, Refund, SagaExecution, SagaStep, WebhookEvent
 from payments.redaction import redact
 
 LONGEST: Final = 20_000
@@ -40,6 +40,13 @@ SAGA_TONES: Final[Mapping[str, Tone]] = {
     SagaExecution.State.COMPLETED: "good",
     SagaExecution.State.COMPENSATED: "bad",
     SagaExecution.State.RESOLVED: "quiet",
+}
+WEBHOOK_TONES: Final[Mapping[str, Tone]] = {
+    WebhookEvent.Status.RECEIVED: "busy",
+    WebhookEvent.Status.PROCESSED: "good",
+    WebhookEvent.Status.WAITING_FOR_OBJECT: "busy",
+    WebhookEvent.Status.FAILED: "alarm",
+    WebhookEvent.Status.IGNORED: "quiet",
 }
 OUTCOME_TONES: Final[Mapping[str, Tone]] = {
     SagaStep.Outcome.OK: "good",

@@ -5,22 +5,20 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from orders.admin.days import CreatedFilter
-from orders.admin.marks import Tone, badge, link, moment
+from orders.admin.marks import NOTHING, badge, link, moment
 from orders.admin.pages import Record, section
 from orders.models import Order
-from payments.admin.charges import GatewayFilter
-from payments.admin.marks import pretty_body
+from payments.admin.charges import VIEW_SAGA, GatewayFilter
+from payments.admin.marks import WEBHOOK_TONES, pretty_body
+from payments.admin.replays import ReplayActions
 from payments.models import ChargeAttempt, WebhookEvent
+from payments.webhooks import words
 
-WEBHOOK_TONES: Final[Mapping[str, Tone]] = {
-    WebhookEvent.Status.RECEIVED: "busy",
-    WebhookEvent.Status.PROCESSED: "good",
-    WebhookEvent.Status.WAITING_FOR_OBJECT: "busy",
-    WebhookEvent.Status.FAILED: "alarm",
-    WebhookEvent.Status.IGNORED: "quiet",
-}
+SHORT: Final = 80
+WITH_REASON: Final = (WebhookEvent.Status.FAILED, WebhookEvent.Status.WAITING_FOR_OBJECT)
 
 
 def webhook_badge(event: WebhookEvent) -> SafeString:
@@ -28,24 +26,27 @@ def webhook_badge(event: WebhookEvent) -> SafeString:
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(Record):
+class WebhookEventAdmin(ReplayActions, Record):
     client_path = "charge__order__client"
     found_by: ClassVar[Mapping[str, str]] = {
         WebhookEvent.PREFIX: "pk",
         ChargeAttempt.PREFIX: "charge",
         Order.PREFIX: "charge__order",
     }
-    list_display = ("typed_id", "kind", "state", "charge_link", "gateway", "attempts", "received_at")
+    list_display = ("typed_id", "kind", "state", "charge_link", "gateway", "why", "attempts", "received_at")
     list_filter = ("status", GatewayFilter, CreatedFilter)
     list_select_related = ("charge__order",)
+    actions = ("replay_ticked",)
+    change_form_template = "admin/payments/webhookevent/change_form.html"
     search_fields = ("charge__gateway_reference",)
     search_help_text = "The whole id of the event, its charge or order, or the charge's reference at the gateway"
     needs: ClassVar[Mapping[str, str]] = {
         "charge_link": "payments.view_chargeattempt",
         "order_link": "orders.view_order",
+        "saga_link": VIEW_SAGA,
     }
     fieldsets: ClassVar[Any] = [
-        section("Event", "state kind gateway event_id charge_link order_link received_at processed_at"),
+        section("Event", "state told kind gateway event_id charge_link saga_link order_link received_at processed_at"),
         section("Handling", "attempts next_attempt error"),
         section("As the gateway sent it", "told_body"),
     ]
@@ -53,6 +54,18 @@ class WebhookEventAdmin(Record):
     @admin.display(description="Status")
     def state(self, event: WebhookEvent) -> SafeString:
         return webhook_badge(event)
+
+    @admin.display(description="What became of it")
+    def told(self, event: WebhookEvent) -> str:
+        return words.became(event)
+
+    @admin.display(description="What went wrong")
+    def why(self, event: WebhookEvent) -> str:
+        return Truncator(words.reason(event.error)).chars(SHORT) if event.status in WITH_REASON else NOTHING
+
+    @admin.display(description="Saga")
+    def saga_link(self, event: WebhookEvent) -> SafeString | str:
+        return link(event.charge.saga if event.charge else None)
 
     @admin.display(description="Charge")
     def charge_link(self, event: WebhookEvent) -> SafeString | str:

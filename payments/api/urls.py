@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.api import disputes, interventions, refunds, reviews, views
+from payments.api import disputes, interventions, refunds, reviews, views, webhook_events
 
 urlpatterns = [
     path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
@@ -22,5 +22,12 @@ urlpatterns = [
     path("interventions/<str:intervention_id>/refuse", interventions.Refuse.as_view(), name="refuse-intervention"),
     path(
         "interventions/<str:intervention_id>/withdraw", interventions.Withdraw.as_view(), name="withdraw-intervention"
+    ),
+    path("webhook-events", webhook_events.WebhookEventList.as_view(), name="webhook-events"),
+    path("webhook-events/<str:webhook_event_id>", webhook_events.WebhookEventDetail.as_view(), name="webhook-event"),
+    path(
+        "webhook-events/<str:webhook_event_id>/replay",
+        webhook_events.ReplayWebhookEvent.as_view(),
+        name="replay-webhook-event",
     ),
 ]

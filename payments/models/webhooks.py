@@ -1,18 +1,59 @@
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from django.db import models
+from django.db import InterfaceError, OperationalError, connections, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from orders.ids import TypedModel
+from orders.models import ACCESS_ALL_CLIENTS
 from payments.models.charges import ChargeAttempt
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+_GIVEN: Final = ("id", "gateway", "event_id", "kind", "body", "status", "attempts", "error")
+"""What a new row is given; the rest has defaults in the database, or comes later."""
 
 
 class WebhookQuerySet(models.QuerySet["WebhookEvent"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Events about no known charge are nobody's own."""
+        return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(charge__order__client_id=user.pk)
+
+    def keep(self, event: "WebhookEvent") -> bool:
+        """Insert what a gateway told, once; False when it is here already.
+
+        Deliveries come by the thousand, so this is one statement, which commits by itself where the caller has begun
+        no transaction; and a connection that was kept is not tried before it is used. If it turns out to be broken,
+        the statement is sent once more over a new one: where it has got through before, it finds the row.
+        """
+        connection: Any = connections[self.db]  # Django's types do not know of health checks
+        is_kept = connection.connection is not None and connection.health_check_enabled
+        connection.health_check_done = True
+        try:
+            return _insert(event, connection)
+        except (OperationalError, InterfaceError):
+            if not is_kept or connection.in_atomic_block:
+                raise
+            connection.close()
+            return _insert(event, connection)
+
     def due(self) -> Self:
         """What may be acted on now, oldest first."""
         waiting = self.filter(status__in=WebhookEvent.OPEN, next_attempt_at__lte=Now())
         return waiting.order_by("next_attempt_at")
+
+
+def _insert(event: "WebhookEvent", connection: Any) -> bool:
+    fields: list[Any] = [field for field in WebhookEvent._meta.local_concrete_fields if field.name in _GIVEN]
+    columns, places = ", ".join(field.column for field in fields), ", ".join(["%s"] * len(fields))
+    values = [field.get_db_prep_save(getattr(event, field.attname), connection) for field in fields]
+    # The names are those of our own model.
+    statement = f"INSERT INTO {WebhookEvent._meta.db_table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return bool(cursor.rowcount)
 
 
 class WebhookEvent(TypedModel):
@@ -44,6 +85,7 @@ class WebhookEvent(TypedModel):
     objects = WebhookQuerySet.as_manager()
 
     class Meta:
+        permissions: ClassVar = [("replay_webhookevent", "Can have an event acted on again, or set aside")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["gateway", "event_id"], name="one_row_per_gateway_event"),
         ]
@@ -54,6 +96,8 @@ class WebhookEvent(TypedModel):
                 condition=Q(status__in=["received", "waiting_for_object"]),
             ),
             models.Index(fields=["status", "-id"], name="webhook_by_status"),
+            models.Index(fields=["gateway", "-id"], name="webhook_by_gateway"),
+            models.Index(fields=["kind", "-id"], name="webhook_by_kind"),
         ]
 
     def __str__(self) -> str:

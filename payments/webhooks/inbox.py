@@ -12,6 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 from prometheus_client import Counter
+from structlog.contextvars import bind_contextvars
 
 from orders.ids import parse_id
 from orders.models import Order
@@ -46,8 +47,8 @@ def receive(gateway: str, headers: Mapping[str, str], body: bytes, *, now: datet
         raise
     text = redact(body.decode("utf-8", "replace"))
     event = WebhookEvent(gateway=gateway, event_id=event_id, kind=kind, body=text)
-    WebhookEvent.objects.bulk_create([event], ignore_conflicts=True)
-    log.info("webhook_received", gateway=gateway, event_id=event_id, kind=kind)
+    is_new = WebhookEvent.objects.keep(event)
+    bind_contextvars(event_id=event_id, kind=kind, is_new=is_new)  # for the one line that every request is logged with
 
 
 def apply_next() -> bool:
@@ -56,11 +57,12 @@ def apply_next() -> bool:
         event = WebhookEvent.objects.due().select_for_update(skip_locked=True).first()
         if event is None:
             return False
-        _apply(event)
+        apply(event)
         return True
 
 
-def _apply(event: WebhookEvent) -> None:
+def apply(event: WebhookEvent) -> None:
+    """Act on an event whose row the caller has locked, and write down what became of it."""
     try:
         with transaction.atomic():
             status = _act(event)

@@ -12,7 +12,7 @@ from orders.ids import new_id, parse_id
 from payments.disputes import record_dispute
 from payments.gateways.base import DisputeReport
 from payments.interventions import requests
-from payments.models import ChargeAttempt, SagaExecution
+from payments.models import ChargeAttempt, SagaExecution, WebhookEvent
 from tests.api.endpoints import Endpoint
 from tests.orders.builders import make_client, make_stock
 from tests.payments.builders import Api
@@ -107,6 +107,21 @@ def own_request(api: Api) -> str:
     return awaiting_intervention(api, by=api.user)
 
 
+def received_event(api: Api) -> str:
+    """What a gateway told about a charge of the client's; it says nothing that is booked."""
+    charges = ChargeAttempt.objects.filter(order__client=api.user)
+    if not charges:
+        paid_charge(api)
+    number = str(new_id())
+    return WebhookEvent.objects.create(
+        gateway="sandbox",
+        event_id=number,
+        kind="a",
+        body=f'{{"id": "{number}", "type": "a"}}',
+        charge=charges.latest("pk"),
+    ).public_id
+
+
 OBJECTS: Final[Mapping[str, Maker]] = {
     "order_id": open_order,
     "charge_id": paid_charge,
@@ -115,6 +130,7 @@ OBJECTS: Final[Mapping[str, Maker]] = {
     "saga_id": ended_saga,
     "decision_id": decision_under_review,
     "intervention_id": awaiting_intervention,
+    "webhook_event_id": received_event,
     "gateway": lambda _api: "sandbox",
 }
 """By the name of the part of an address: makes an object of the client, and returns its id."""
@@ -157,6 +173,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "withdraw-intervention": Call(lambda: {"note": "a"}, lambda: {"note": "b"}, {"intervention_id": own_request}),
     "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
     "evaluate": Call(facts),
+    "replay-webhook-event": Call(lambda: {"dry_run": False}, lambda: {"dry_run": True}),
     "webhooks": Call(dict),
 }
 """By the name of the address."""

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.demo_data.records import id_at
 from fraud.models import Decision
 from orders.models import Order, OrderLine
-from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention
+from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention, WebhookEvent
 from tests.orders.builders import make_stock
 
 RARE: Final = 1_000
@@ -34,6 +34,7 @@ def make_rows(client: User, number: int, *, newest: datetime | None = None) -> N
     Dispute.objects.bulk_create(map(_dispute, charges))
     Decision.objects.bulk_create(map(_decision, sagas))
     SagaIntervention.objects.bulk_create(map(_intervention, sagas))
+    WebhookEvent.objects.bulk_create(map(_webhook, charges))
 
 
 def is_rare(order: Order) -> bool:
@@ -96,4 +97,13 @@ def _intervention(saga: SagaExecution) -> SagaIntervention:
     return SagaIntervention(
         pk=id_at(saga.created_at), saga=saga, action=SagaIntervention.Action.LOOK_UP, reason="a", epoch=0, state=state,
         requested_by=saga.order.client, created_at=saga.created_at,
+    )  # fmt: skip
+
+
+def _webhook(charge: ChargeAttempt) -> WebhookEvent:
+    is_other = is_rare(charge.order)
+    return WebhookEvent(
+        pk=id_at(charge.created_at), gateway=charge.gateway, event_id=charge.public_id,
+        kind="charge.voided" if is_other else "charge.captured", body="{}", charge=charge,
+        status=WebhookEvent.Status.FAILED if is_other else WebhookEvent.Status.PROCESSED, received_at=charge.created_at,
     )  # fmt: skip

@@ -156,6 +156,12 @@ def rare_values(endpoint: Endpoint, oldest: Order) -> dict[str, str]:
         "disputes": {"status": "open", "charge": charge.public_id},
         "sagas": {"state": "needs_attention", "definition": "remedy"},
         "interventions": {"saga": charge.saga.public_id, "state": "stale"},
+        "webhook-events": {
+            "status": "failed",
+            "gateway": "stripe",
+            "kind": "charge.voided",
+            "charge": charge.public_id,
+        },
         "fraud/decisions": {"decision": "block", "stage": "after_authorization", "order": oldest.public_id},
     }.get(endpoint.route, {})
     values["created_before"] = (oldest.created_at + timedelta(hours=3)).isoformat()

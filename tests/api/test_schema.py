@@ -57,6 +57,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         api.order()
         calls.awaiting_intervention(api)
         calls.own_request(api)
+    calls.received_event(api)
     lists = {
         "order_id": api.get("orders", status="open", page_size="100"),
         "charge_id": api.get("charges", status="captured"),
@@ -64,6 +65,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         "dispute_id": api.get("disputes"),
         "saga_id": api.get("sagas", state="waiting", page_size="100"),
         "intervention_id": api.get("interventions", page_size="100"),
+        "webhook_event_id": api.get("webhook-events"),
         "decision_id": api.get("fraud/decisions", decision="challenge", page_size="100"),
     }
     return {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}

@@ -3,6 +3,7 @@ import time
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from payments.models import LedgerPosting, SagaExecution, WebhookEvent
@@ -102,6 +103,16 @@ class TestIntake:
 
     def test_a_gateway_nobody_configured_is_not_found(self) -> None:
         assert deliver(b'{"id": "evt_1", "type": "a"}', gateway="nobody").status_code == 404
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection that could break")
+    def test_a_connection_that_was_cut_meanwhile_costs_no_event(self) -> None:
+        connection.ensure_connection()
+        connection.connection.close()
+
+        assert deliver(b'{"id": "evt_1", "type": "a"}').status_code == 200
+
+        assert WebhookEvent.objects.count() == 1
 
     def test_a_card_number_in_an_event_is_not_kept(self) -> None:
         deliver(b'{"id": "evt_1", "type": "a", "note": "4242424242424242"}')

@@ -14,7 +14,7 @@ from payments.errors import (
 )
 from payments.gateways.adyen import outcomes
 from payments.gateways.adyen.errors import REASONS
-from payments.gateways.base import Operation, Outcome, Request, Result
+from payments.gateways.base import DisputeReport, Operation, Outcome, Request, Result
 from payments.webhooks.item_signatures import Item
 
 REQUEST = Request(key="saga_1:authorize_payment:do:0", order="ord_1", amount_minor=50_00, currency="EUR")
@@ -158,7 +158,7 @@ def test_an_event_tells_what_became_of_an_operation(code: str, success: str, exp
 
 def told(item: Item) -> Outcome:
     outcome = outcomes.event(item)
-    assert outcome is not None
+    assert isinstance(outcome, Outcome)
     return outcome
 
 
@@ -169,7 +169,26 @@ def test_an_authorization_is_a_charge_of_its_own_and_everything_else_is_done_to_
 
 @pytest.mark.parametrize(
     ("code", "success"),
-    [("CAPTURE_FAILED", "false"), ("CHARGEBACK", "true"), ("REPORT_AVAILABLE", "true"), ("OF_NEXT_YEAR", "true")],
+    [("CAPTURE_FAILED", "false"), ("CHARGEBACK", "false"), ("REPORT_AVAILABLE", "true"), ("OF_NEXT_YEAR", "true")],
 )
 def test_what_is_no_movement_tells_nothing(code: str, success: str) -> None:
     assert outcomes.event(replace(ITEM, event_code=code, success=success)) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("NOTIFICATION_OF_CHARGEBACK", ("open", False)),
+        ("CHARGEBACK", ("open", True)),
+        ("CHARGEBACK_REVERSED", ("won", True)),
+        ("SECOND_CHARGEBACK", ("lost", True)),
+        ("PREARBITRATION_WON", ("won", True)),
+        ("PREARBITRATION_LOST", ("lost", True)),
+    ],
+)
+def test_a_chargeback_is_a_dispute(code: str, expected: tuple[str, bool]) -> None:
+    report = outcomes.event(replace(ITEM, event_code=code))
+
+    assert isinstance(report, DisputeReport)
+    assert (report.status, report.is_withdrawn) == expected
+    assert (report.dispute, report.reference, report.amount_minor) == ("QFQTPCQ8HXSKGK82", "9913140798220028", 50_00)

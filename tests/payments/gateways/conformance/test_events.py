@@ -16,7 +16,7 @@ def told(subject: Subject, adapter: PaymentGateway, key: str) -> Outcome:
     """What the event about the request of this key says."""
     assert isinstance(subject, OnAdyen)
     outcome = adapter.parse_webhook(subject.receiver.wait_for(f'"{key}"').body)
-    assert outcome is not None
+    assert isinstance(outcome, Outcome)
     return outcome
 
 
