@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 
 class Operation(StrEnum):
@@ -71,18 +71,13 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """The facts worth keeping beside the step that learned them."""
-        facts = {name: value for name, value in asdict(self).items() if value not in ("", None)}
-        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
+        return _jsonable(asdict(self))
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """The outcome of which `as_json` has kept these."""
-        moments = {name: datetime.fromisoformat(facts[name]) for name in _MOMENTS if name in facts}
         kinds = {"operation": Operation(facts["operation"]), "result": Result(facts["result"])}
-        return cls(**{**facts, **moments, **kinds, "card": Card(**facts["card"])})
-
-
-_MOMENTS: Final = ("occurred_at", "authorization_expires_at")
+        return cls(**{**facts, **_moments(facts), **kinds, "card": Card(**facts["card"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +97,14 @@ class DisputeReport:
     evidence_due_at: datetime | None = None
     opened_at: datetime | None = None
     is_withdrawn: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        return _jsonable(asdict(self))
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """The report of which `as_json` has kept these."""
+        return cls(**{**facts, **_moments(facts)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,17 @@ class Capabilities:
     absence_is_proof: bool = False
     partial_capture: bool = False
     two_call_authorize: bool = False
+
+
+def _jsonable(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what says nothing."""
+    told = {name: value for name, value in facts.items() if value not in ("", None)}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}
+
+
+def _moments(facts: Mapping[str, Any]) -> dict[str, datetime]:
+    """The times among them."""
+    return {name: datetime.fromisoformat(value) for name, value in facts.items() if name.endswith("_at")}
 
 
 class PaymentGateway(Protocol):

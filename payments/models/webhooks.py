@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 
-_GIVEN: Final = ("id", "gateway", "event_id", "kind", "body", "status", "attempts", "error")
+_GIVEN: Final = ("id", "gateway", "event_id", "kind", "body", "report", "status", "attempts", "error")
 """What a new row is given; the rest has defaults in the database, or comes later."""
 
 
@@ -74,6 +74,7 @@ class WebhookEvent(TypedModel):
     event_id = models.CharField(max_length=255, help_text="The gateway's own name of the event.")
     kind = models.CharField(max_length=100)
     body = models.TextField(help_text="As signed, with card data masked.")
+    report = models.JSONField(null=True, blank=True, help_text="What it tells, as read from what was signed.")
     status = models.CharField(max_length=18, choices=Status, default=Status.RECEIVED)
     charge = models.ForeignKey(ChargeAttempt, models.PROTECT, null=True, blank=True, related_name="webhooks")
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -4,17 +4,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 
 from payments.models import LedgerPosting, SagaExecution, WebhookEvent
 from payments.sandbox.signing import sign
 from payments.webhooks import inbox
 from tests.payments.builders import charge_of, run_checkout
+from tests.payments.webhooks.deliveries import SECRET, deliver
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
-
-SECRET = "whsec_sandbox"
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +27,6 @@ def event_of(sandbox: Sandbox, saga: SagaExecution, kind: str, event_id: str = "
     return json.dumps(
         {"id": event_id, "type": kind, "data": {"charge": facts, "operation": facts["operations"][-1]}}
     ).encode()
-
-
-def deliver(body: bytes, *, secret: str = SECRET, age: int = 0, gateway: str = "sandbox", header: str = "") -> Any:
-    signature = header or sign(body, secrets=[secret], timestamp=int(time.time()) - age)
-    return Client().post(
-        f"/v1/webhooks/{gateway}", body, content_type="application/json", headers={"Sandbox-Signature": signature}
-    )
 
 
 class TestIntake:
@@ -118,6 +109,28 @@ class TestIntake:
         deliver(b'{"id": "evt_1", "type": "a", "note": "4242424242424242"}')
 
         assert "4242424242424242" not in WebhookEvent.objects.get().body
+
+    def test_what_an_event_tells_is_read_before_its_copy_is_masked(self, sandbox: Sandbox) -> None:
+        """A gateway's name of a movement may look like a card number: then the archive no longer has it."""
+        charge = {"id": "sch_1", "card": {}, "status": "captured"}
+        operation = {"id": "stx_4242424242424242", "operation": "refund", "status": "succeeded", "amount": 1}
+        deliver(json.dumps({"id": "e", "type": "a", "data": {"charge": charge, "operation": operation}}).encode())
+
+        event = WebhookEvent.objects.get()
+
+        assert "4242424242424242" not in event.body
+        assert event.report is not None
+        assert event.report["outcome"]["transaction_id"] == "stx_4242424242424242"
+
+    @pytest.mark.parametrize("name", ["a\\u0000", "\\ud800"])
+    def test_what_cannot_be_kept_as_read_is_read_again_later(self, name: str) -> None:
+        body = (
+            '{"id": "e", "type": "a", "data": {"charge": {"id": "NAME"}, "operation":'
+            ' {"id": "a", "operation": "void", "status": "succeeded"}}}'
+        )
+        assert deliver(body.replace("NAME", name).encode()).status_code == 200
+
+        assert WebhookEvent.objects.get().report is None
 
 
 class TestActing:
