@@ -1,12 +1,10 @@
 import json
-import time
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from payments.models import LedgerPosting, SagaExecution, WebhookEvent
-from payments.sandbox.signing import sign
 from payments.webhooks import inbox
 from tests.payments.builders import charge_of, run_checkout
 from tests.payments.webhooks.deliveries import SECRET, deliver
@@ -65,10 +63,30 @@ class TestIntake:
         assert (answer.status_code, answer.json()["code"]) == (400, code)
         assert not WebhookEvent.objects.exists()
 
-    def test_a_body_changed_by_one_byte_is_refused(self) -> None:
-        signature = sign(b'{"id": "evt_1", "type": "a"}', secrets=[SECRET], timestamp=int(time.time()))
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b'{"id": "evt_1", "type": "b"}',
+            b'{"id": "evt_1", "type": "a"',
+            b'{"id":"evt_1","type":"a"}',
+            b'{"type": "a", "id": "evt_1"}',
+            b'{"id": "evt_1", "type": "a"}\n',
+            b'\xef\xbb\xbf{"id": "evt_1", "type": "a"}',
+        ],
+        ids=["changed", "truncated", "re-serialized", "reordered", "longer", "with a byte order mark"],
+    )
+    def test_a_body_that_is_not_to_the_byte_what_was_signed_is_refused(self, sent: bytes) -> None:
+        assert deliver(b'{"id": "evt_1", "type": "a"}', sent=sent).status_code == 400
 
-        assert deliver(b'{"id": "evt_1", "type": "b"}', header=signature).status_code == 400
+        assert not WebhookEvent.objects.exists()
+
+    def test_a_delivery_of_more_than_a_mebibyte_is_refused_unread(self) -> None:
+        body = b'{"id": "evt_1", "type": "a", "note": "%s"}'
+
+        assert deliver(body % (b"x" * (1024 * 1024 - len(body) + 2))).status_code == 200
+        assert deliver(body.replace(b"evt_1", b"evt_2") % (b"x" * 1024 * 1024)).status_code == 413
+
+        assert WebhookEvent.objects.count() == 1
 
     @pytest.mark.parametrize(
         "body",
