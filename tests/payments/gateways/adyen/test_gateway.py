@@ -26,8 +26,7 @@ def request_for(**fields: Any) -> Request:
 
 
 def sent(adyen: OnAdyen, request: Request) -> dict[str, Any]:
-    [call] = [each for each in adyen._known("calls") if each["key"] == request.key]
-    body: dict[str, Any] = call["body"]
+    [body] = adyen.carried_out(request.key)
     return body
 
 

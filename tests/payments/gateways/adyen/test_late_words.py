@@ -46,15 +46,30 @@ def test_a_word_against_one_that_nobody_has_heeded_yet_waits_for_it(adyen: OnAdy
     assert told.status == "failed"
 
 
-def test_a_second_authorization_under_one_key_waits_until_the_first_is_through_and_is_let_go(adyen: OnAdyen) -> None:
+def test_a_second_authorization_under_one_key_is_let_go_although_the_first_is_under_way(adyen: OnAdyen) -> None:
     saga = checkout()
-    key = key_of(saga, "authorize_payment")
 
-    told = take_in(signed("AUTHORISATION", psp="PANOTHER", key=key))
-    assert told.status == "processed"  # a charge that is not ours: nothing will ever ask about it
+    told = take_in(signed("AUTHORISATION", psp="PANOTHER", key=key_of(saga, "authorize_payment")))
 
+    assert told.status == "processed"
     remedy = SagaExecution.objects.get(definition="remedy")
     assert (remedy.context["operation"], remedy.context["reference"]) == ("authorize", "PANOTHER")
+
+
+def test_a_second_authorization_that_comes_before_the_first_was_heeded_waits_for_it(adyen: OnAdyen) -> None:
+    adyen.proxy.fail(Fault.RESET_AFTER, match="POST /v71/payments ")
+    saga = exchange(begin())
+    key = key_of(saga, "authorize_payment")
+    deliver(adyen, "AUTHORISATION", key)
+
+    told = take_in(signed("AUTHORISATION", psp="PANOTHER", key=key))
+    assert told.status == "received"
+    go_on(saga)
+    act_on_all()
+
+    told.refresh_from_db()
+    assert told.status == "processed"
+    assert SagaExecution.objects.get(definition="remedy").context["reference"] == "PANOTHER"
 
 
 def test_a_capture_that_nobody_has_asked_for_waits_for_the_end_of_the_checkout(adyen: OnAdyen) -> None:

@@ -108,9 +108,12 @@ class OnAdyen(Subject):
         """All that was ever authorized for it."""
         return [each for each in self._known("payments") if each["order"] == order]
 
+    def carried_out(self, key: str) -> list[dict[str, Any]]:
+        """The bodies of what was carried out under this key, each once."""
+        return [each["body"] for each in self._known("calls") if each["key"] == key]
+
     def calls_under(self, key: str) -> int:
-        """How often something was carried out under this key."""
-        return len([each for each in self._known("calls") if each["key"] == key])
+        return len(self.carried_out(key))
 
     def _known(self, kind: str) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = urllib3.request("GET", f"{self._url}/_{kind}", retries=False).json()[kind]
