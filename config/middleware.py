@@ -10,6 +10,7 @@ from typing import IO, BinaryIO, Final, cast
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
 from django.utils.cache import patch_vary_headers
 
@@ -149,7 +150,7 @@ class Direct:
             return self.get_response(request)
         request.resolver_match = match = resolve(request.path_info)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-        return response
+        return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
 
 class Cors:

@@ -123,10 +123,15 @@ def _act_again(event: WebhookEvent) -> Replay:
     _reopen(event)
     inbox.apply(event)
     changes = facts.differences(before, facts.read(event, order_id))
-    if is_unexpected and all(change.kind == facts.EVENT.kind for change in changes):
+    if is_unexpected and not any(map(_is_booked, changes)):
         return Replay(event.public_id, Status.FAILED, ())
     event.refresh_from_db(fields=["status"])
     return Replay(event.public_id, event.status, changes)
+
+
+def _is_booked(change: Change) -> bool:
+    """More than an event that says something else now, or a saga that is woken to find nothing new."""
+    return change.is_new or change.kind not in ("event", "saga")
 
 
 def _told_the_unexpected(event: WebhookEvent) -> bool:

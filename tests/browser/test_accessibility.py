@@ -13,8 +13,10 @@ from tests.browser.desk import Desk
 from tests.orders.builders import make_order
 from tests.payments.builders import order_of, run_checkout
 from tests.payments.interventions.builders import ask_for
+from tests.payments.webhooks.events import nonsense
 from tests.sandbox import Sandbox
 
+WEBHOOK = "/admin/payments/webhookevent"
 INTERVENTION = "/admin/payments/sagaintervention"
 PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "dashboard": lambda saga: "/admin/",
@@ -31,6 +33,9 @@ PAGES: dict[str, Callable[[SagaExecution], str]] = {
     "intervention": lambda saga: f"{INTERVENTION}/{saga.interventions.get().public_id}/change/",
     "approval": lambda saga: f"{INTERVENTION}/{saga.interventions.get().public_id}/decide/",
     "action on a saga": lambda saga: f"/admin/payments/sagaexecution/{saga.public_id}/act/retry/",
+    "failed webhook": lambda saga: f"{WEBHOOK}/{nonsense().public_id}/change/",
+    "replay of a webhook": lambda saga: f"{WEBHOOK}/{nonsense().public_id}/replay/",
+    "setting a webhook aside": lambda saga: f"{WEBHOOK}/{nonsense().public_id}/set-aside/",
     "captures": lambda saga: "/admin/payments/capturestop/",
     "gateways": lambda saga: "/admin/payments/circuitbreaker/",
     "list of calls": lambda saga: "/admin/payments/gatewaycall/",

@@ -65,6 +65,12 @@ def test_what_it_does_not_know_is_told_apart() -> None:
     assert {answer["Content-Type"] for answer in answers} == {"application/problem+json"}
 
 
+def test_it_tells_what_it_takes() -> None:
+    answer = Client().options(PATH)
+
+    assert (answer.status_code, answer["Allow"]) == (200, "POST, OPTIONS")
+
+
 def test_where_https_is_wanted_it_is_wanted_of_gateways_too(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = True
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from orders.errors import InvalidTransition
 from orders.models import Order
@@ -141,6 +142,14 @@ class TestReplay:
         assert (done.status, event.error) == ("failed", "Asked to capture 25.00 USD, the gateway reports 24.00 USD.")
         assert replay.replay(event, by=person).sentences == ["nothing would change: a person has to decide"]
         assert WebhookEvent.objects.get().status == "failed"
+
+    def test_so_it_does_while_its_saga_is_under_way(self, sandbox: Sandbox, person: User) -> None:
+        saga = run_checkout(payment_method="tok_3ds")
+        event = known_capture(sandbox, saga, status="failed", processed_at=timezone.now())
+
+        assert replay.replay(event, by=person).sentences == ["nothing would change: a person has to decide"]
+
+        assert SagaExecution.objects.get(pk=saga.pk).wake_seq == saga.wake_seq
 
     def test_what_still_cannot_be_read_goes_through_all_its_attempts_again(self, person: User) -> None:
         event = nonsense()
