@@ -76,6 +76,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["config.authentication.PermissionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -222,6 +223,8 @@ AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void",
 SECOND_PERSON_AMOUNT = env.integer("SECOND_PERSON_AMOUNT", 100_000)
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
+ORDER_MOVED = "payments.models.client_events.tell_order"
+"""Called with an order in the transaction that has moved it to another status."""
 PERIODIC_JOBS = [
     "fraud.tasks.prune_velocity",
     "config.limits.prune_windows",

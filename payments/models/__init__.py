@@ -3,6 +3,8 @@
 from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.client_events import ClientEvent
+from payments.models.endpoints import EventDelivery, WebhookEndpoint, WebhookSecret
 from payments.models.gateways import CircuitBreaker, GatewayCall
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
@@ -17,6 +19,8 @@ __all__ = [
     "CaptureStop",
     "ChargeAttempt",
     "CircuitBreaker",
+    "ClientEvent",
+    "EventDelivery",
     "GatewayCall",
     "GatewayOutcome",
     "GatewayRoute",
@@ -27,5 +31,7 @@ __all__ = [
     "SagaExecution",
     "SagaIntervention",
     "SagaStep",
+    "WebhookEndpoint",
     "WebhookEvent",
+    "WebhookSecret",
 ]
