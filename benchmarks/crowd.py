@@ -11,6 +11,8 @@ from fraud.models import Decision, ReviewCase
 from orders.models import Order, OrderLine, Reservation, Shipment
 from payments.models import (
     ChargeAttempt,
+    ClientEvent,
+    EventDelivery,
     GatewayOutcome,
     LedgerPosting,
     Refund,
@@ -18,14 +20,25 @@ from payments.models import (
     SagaExecution,
     SagaIntervention,
     SagaStep,
+    WebhookEndpoint,
 )
 
 COPIED: Final = (
     Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, GatewayOutcome,
     LedgerPosting, SagaIntervention, Decision, ReviewCase,
+    ClientEvent, WebhookEndpoint, EventDelivery,
 )  # fmt: skip
 RENAMED: Final = frozenset(
-    {"reference", "business_key", "transaction_id", "gateway_reference", "carrier_reference", "attempt", "key"}
+    {
+        "reference",
+        "business_key",
+        "transaction_id",
+        "gateway_reference",
+        "carrier_reference",
+        "attempt",
+        "key",
+        "subject",
+    }
 )
 CUSTOMERS: Final = 200
 """Copies of a customer; the orders of a copy are theirs."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import environ  # type: ignore[import-untyped]
 
 from config.environment import InvalidValueError
-from payments.alerts import signing
+from payments.outbound import signing
 
 SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config import backends, service_map
-from config.environment import REQUIRED, Environment, one_of, rate, url
+from config.environment import REQUIRED, Environment, network, one_of, rate, url
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -230,6 +230,7 @@ PERIODIC_JOBS = [
     "config.limits.prune_windows",
     "payments.reaping.reap_idempotency_keys",
     "payments.reaping.prune_gateway_calls",
+    "payments.events.pruning.prune_events",
     "payments.alerts.rounds.watch",
 ]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""
@@ -239,6 +240,11 @@ PERIODIC_JOBS = [
 CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps"))
 CELERY_QUEUE = env.text("CELERY_QUEUE", "paydesk")
 CELERY_SWEEP = env.flag("CELERY_SWEEP", default=True)
+
+# Events for clients
+
+OUTBOUND_ALLOWED_NETWORKS = env.words("OUTBOUND_ALLOWED_NETWORKS", dev=["127.0.0.0/8", "::1/128"], each=network)
+CLIENT_EVENT_DAYS = env.integer("CLIENT_EVENT_DAYS", 90, minimum=7, maximum=3650)
 
 # For those who try it out
 

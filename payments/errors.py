@@ -77,6 +77,12 @@ class RefundExceedsCapturedError(PaymentError):
     code = "refund_exceeds_captured"
 
 
+class TooManyEndpointsError(PaymentError):
+    """The client has as many webhook endpoints as it may have."""
+
+    code = "too_many_endpoints"
+
+
 class CheckoutOpenError(PaymentError):
     """The order's checkout is not over; it may still refund by itself."""
 

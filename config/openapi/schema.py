@@ -19,7 +19,15 @@ from orders.api.strict import StrictCharField, StrictSerializer
 from orders.ids import TypedModel, id_pattern
 from orders.models import Order
 from payments import errors as payments
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaIntervention
+from payments.models import (
+    ChargeAttempt,
+    ClientEvent,
+    EventDelivery,
+    Refund,
+    SagaExecution,
+    SagaIntervention,
+    WebhookEndpoint,
+)
 
 PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "order_id": Order,
@@ -28,6 +36,9 @@ PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "saga_id": SagaExecution,
     "decision_id": Decision,
     "intervention_id": SagaIntervention,
+    "event_id": ClientEvent,
+    "endpoint_id": WebhookEndpoint,
+    "delivery_id": EventDelivery,
 }
 """Whose id a part of an address is."""
 

@@ -32,7 +32,10 @@ KINDS: Final = (
     ENDPOINT_DISABLED,
     TEST,
 )
-"""A move that has no kind is told to nobody: it is what the client has just asked for, or nothing that it can act on."""
+"""A move that has no kind is told to nobody: the client has just asked for it, or can do nothing about it."""
+
+PATTERNS: Final = (*KINDS, *sorted({f"{kind.partition('.')[0]}.*" for kind in KINDS}), "*")
+"""What an endpoint may ask for."""
 
 
 class _AfterTheLast(Subquery):
@@ -67,7 +70,7 @@ class ClientEvent(TypedModel):
     kind = models.CharField("type", max_length=40, choices=[(kind, kind) for kind in KINDS])
     subject = models.CharField(max_length=64, help_text="Public id of what it is about.")
     sequence = models.PositiveIntegerField(help_text="Rises with each event of one subject, beginning with 1.")
-    data = models.JSONField()
+    data = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
     fanned_out_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was decided which endpoints it is sent to."

@@ -65,8 +65,8 @@ class WebhookEndpoint(TypedModel):
     class Meta:
         verbose_name = "webhook endpoint"
         permissions: ClassVar = [
-            ("rotate_secret", "Can give a webhook endpoint a new secret"),
-            ("test_endpoint", "Can send a webhook endpoint a test event"),
+            ("rotate_webhook_secret", "Can give a webhook endpoint a new secret"),
+            ("test_webhook_endpoint", "Can send a webhook endpoint a test event"),
             ("resend_event", "Can send an event to a webhook endpoint again"),
         ]
         constraints: ClassVar = [
@@ -134,6 +134,11 @@ class DeliveryQuerySet(models.QuerySet["EventDelivery"]):
     def pending(self) -> Self:
         return self.filter(state=EventDelivery.State.PENDING)
 
+    def idle(self) -> Self:
+        """What no worker can have in its hands."""
+        is_free = Q(last_attempt_at=None) | Q(last_attempt_at__lt=Now() - LEASE)
+        return self.filter(is_free | ~Q(state=EventDelivery.State.PENDING))
+
     def due(self) -> Self:
         """What may be sent now, longest waiting first; of one subject's events only the first that is not through."""
         earlier = EventDelivery.objects.pending().filter(
@@ -165,7 +170,8 @@ class EventDelivery(TypedModel):
     event = models.ForeignKey(ClientEvent, models.PROTECT, related_name="deliveries")
     endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries")
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    attempts_before = models.PositiveIntegerField(default=0, help_text="Those before it was last sent again.")
     next_attempt_at = models.DateTimeField(db_default=Now())
     begun_at = models.DateTimeField(db_default=Now(), help_text="Since when it is tried.")
     created_at = models.DateTimeField(db_default=Now())

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.demo_data.records import id_at
 from fraud.models import Decision
 from orders.models import Order, OrderLine
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaIntervention
+from payments.models import ChargeAttempt, ClientEvent, Refund, SagaExecution, SagaIntervention, WebhookEndpoint
 from tests.orders.builders import make_stock
 
 RARE: Final = 1_000
@@ -33,6 +33,8 @@ def make_rows(client: User, number: int, *, newest: datetime | None = None) -> N
     Refund.objects.bulk_create(map(_refund, charges))
     Decision.objects.bulk_create(map(_decision, sagas))
     SagaIntervention.objects.bulk_create(map(_intervention, sagas))
+    ClientEvent.objects.bulk_create(map(_event, orders))
+    WebhookEndpoint.objects.bulk_create(map(_endpoint, orders))
 
 
 def is_rare(order: Order) -> bool:
@@ -87,4 +89,18 @@ def _intervention(saga: SagaExecution) -> SagaIntervention:
     return SagaIntervention(
         pk=id_at(saga.created_at), saga=saga, action=SagaIntervention.Action.LOOK_UP, reason="a", epoch=0, state=state,
         requested_by=saga.order.client, created_at=saga.created_at,
+    )  # fmt: skip
+
+
+def _event(order: Order) -> ClientEvent:
+    return ClientEvent(
+        pk=id_at(order.created_at), client_id=order.client_id, kind=f"order.{order.status}", subject=order.public_id,
+        sequence=1, created_at=order.created_at, fanned_out_at=order.created_at,
+    )  # fmt: skip
+
+
+def _endpoint(order: Order) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        pk=id_at(order.created_at), client_id=order.client_id, url="https://hooks.example.com/",
+        created_at=order.created_at,
     )  # fmt: skip

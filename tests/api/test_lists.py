@@ -156,6 +156,7 @@ def rare_values(endpoint: Endpoint, oldest: Order) -> dict[str, str]:
         "sagas": {"state": "needs_attention", "definition": "remedy"},
         "interventions": {"saga": charge.saga.public_id, "state": "stale"},
         "fraud/decisions": {"decision": "block", "stage": "after_authorization", "order": oldest.public_id},
+        "events": {"type": "order.cancelled", "object": oldest.public_id},
     }.get(endpoint.route, {})
     values["created_before"] = (oldest.created_at + timedelta(hours=3)).isoformat()
     values["created_after"] = (timezone.now() - timedelta(hours=3)).isoformat()

@@ -39,10 +39,13 @@ VALUES: Final[dict[str, list[Any]]] = {
     "body.action": ["look_up", "pause", "compensate"],
     "body.epoch": [1],
     "path.gateway": ["sandbox"],
+    "body.url": ["https://hooks.example.com/paydesk"],
 }
 """What leads further than made-up values do: into checkouts, refunds, reviews and what people do about sagas."""
 EACH: Final = 30
 """Open orders, and requests that wait for a second person: each is good for one success."""
+ENDPOINTS: Final = 20
+"""As many as leave room for those that are made by the requests."""
 
 
 def make_history(api: Api) -> dict[str, list[Any]]:
@@ -56,6 +59,8 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         api.order()
         calls.awaiting_intervention(api)
         calls.own_request(api)
+    for _ in range(ENDPOINTS):
+        calls.enabled_endpoint(api)
     lists = {
         "order_id": api.get("orders", status="open", page_size="100"),
         "charge_id": api.get("charges", status="captured"),
@@ -63,8 +68,11 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         "saga_id": api.get("sagas", state="waiting", page_size="100"),
         "intervention_id": api.get("interventions", page_size="100"),
         "decision_id": api.get("fraud/decisions", decision="challenge", page_size="100"),
+        "event_id": api.get("events"),
+        "endpoint_id": api.get("webhook-endpoints", page_size="100"),
     }
-    return {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}
+    ids = {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}
+    return ids | {"path.delivery_id": [calls.waiting_delivery(api)]}
 
 
 def configuration(values: dict[str, list[Any]]) -> str:

@@ -1,7 +1,7 @@
 """Alerts, time that goes by, and somebody who listens for webhooks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,17 +72,23 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*answers: int) -> Iterator[Receiver]:
+def receiving(*answers: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Iterator[Receiver]:
+    """`headers` and `body` go with every answer."""
     receiver = Receiver(*answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(receiver.answer())
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.posts.append(({name.lower(): value for name, value in self.headers.items()}, sent))
+            status = receiver.answer()
+            self.send_response(status)
+            for name, value in {"Location": "/elsewhere", **(headers or {})}.items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if status != 204:
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
