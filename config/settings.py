@@ -168,6 +168,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SagaState": "payments.models.SagaExecution.State",
         "SagaStepState": "payments.models.SagaStep.State",
+        "ClientEventType": "payments.models.client_events.KINDS",
+        "WebhookEndpointStatus": "payments.models.WebhookEndpoint.State",
     },
 }
 IDEMPOTENCY_KEY_DAYS = env.integer("IDEMPOTENCY_KEY_DAYS", 30, minimum=1, maximum=3650)

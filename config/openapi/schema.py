@@ -172,7 +172,8 @@ def _known_of_answer(field: Any, schema: Schema) -> Schema:
         owner = _follow(model, str(field.source).split(".")[:-1])
         return {"pattern": id_pattern(owner.PREFIX)}
     if isinstance(field, serializers.ChoiceField | serializers.JSONField):
-        return _known_of_column(model._meta.get_field(str(field.source)), schema)
+        *path, name = str(field.source).split(".")
+        return _known_of_column(_follow(model, path)._meta.get_field(name), schema)
     return {}
 
 

@@ -57,6 +57,7 @@ class DeliveryList(generics.ListAPIView[EventDelivery]):
     required_permissions: ClassVar[Permissions] = {"GET": "payments.view_eventdelivery"}
     serializer_class = DeliverySerializer
     filterset_class = DeliveryFilter
+    queryset = EventDelivery.objects.none()
 
     def get_queryset(self) -> QuerySet[EventDelivery]:
         return _deliveries(self.request, self.kwargs["endpoint_id"])
