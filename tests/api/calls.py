@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 
 from fraud.models import ReviewCase
 from orders.ids import new_id
@@ -105,10 +106,12 @@ def told_event(api: Api) -> str:
     return ClientEvent.objects.get(subject=order.public_id).public_id
 
 
+@transaction.atomic
 def enabled_endpoint(api: Api) -> str:
     return endpoints.create(api.user, url=HOOK, kinds=[])[0].public_id
 
 
+@transaction.atomic
 def waiting_delivery(api: Api) -> str:
     """To the client's newest endpoint: in an address it stands behind that one."""
     endpoint = WebhookEndpoint.objects.filter(client=api.user).order_by("pk").last()

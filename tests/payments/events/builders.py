@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 from standardwebhooks import Webhook
 
@@ -17,6 +18,7 @@ from tests.payments.alerts.builders import Receiver
 ELSEWHERE = "https://hooks.example.com/paydesk"
 
 
+@transaction.atomic
 def make_endpoint(client: Any = None, url: str = ELSEWHERE, *kinds: str) -> WebhookEndpoint:
     return endpoints.create(client or make_client(), url=url, kinds=kinds)[0]
 
