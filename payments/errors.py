@@ -77,6 +77,12 @@ class RefundExceedsCapturedError(PaymentError):
     code = "refund_exceeds_captured"
 
 
+class EndpointDeletedError(PaymentError):
+    """The webhook endpoint is deleted."""
+
+    code = "endpoint_deleted"
+
+
 class TooManyEndpointsError(PaymentError):
     """The client has as many webhook endpoints as it may have."""
 

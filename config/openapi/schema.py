@@ -112,6 +112,8 @@ class ApiSchema(AutoSchema):
             yield from WITH_TOKEN
         if "{" in self.path:
             yield problems.NOT_FOUND
+        if "{endpoint_id}" in self.path:
+            yield problems.kind_of_domain_error(payments.EndpointDeletedError)
         if "requestBody" in operation:
             yield from WITH_BODY
         if self._is_list_view():

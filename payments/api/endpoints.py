@@ -22,10 +22,9 @@ from rest_framework.views import APIView
 
 from orders.api.requests import Permissions, Refusals, client_of, find
 from orders.api.strict import StrictBooleanField, StrictIntegerField, StrictSerializer, StrictURLField
-from orders.errors import InvalidTransition
 from orders.ids import parse_id
 from payments.api.answers import JSON
-from payments.errors import TooManyEndpointsError
+from payments.errors import EndpointDeletedError, TooManyEndpointsError
 from payments.events import endpoints
 from payments.idempotency import Idempotency
 from payments.models import WebhookEndpoint, WebhookSecret
@@ -116,7 +115,7 @@ class EndpointList(generics.ListAPIView[WebhookEndpoint]):
     serializer_class = EndpointSerializer
 
     def get_queryset(self) -> QuerySet[WebhookEndpoint]:
-        return WebhookEndpoint.objects.visible_to(self.request.user)
+        return WebhookEndpoint.objects.visible_to(self.request.user).undeleted()
 
     @extend_schema(request=EndpointInput, responses={201: EndpointWithSecretSerializer})
     def post(self, request: Request) -> HttpResponse:
@@ -170,7 +169,6 @@ class RotateSecret(APIView):
     """Give an endpoint a new secret. Until the one so far has expired, messages are signed with both."""
 
     required_permissions: ClassVar[Permissions] = {"POST": "payments.rotate_webhook_secret"}
-    refusals: ClassVar[Refusals] = (InvalidTransition,)
 
     @extend_schema(request=RotationInput, responses={200: EndpointWithSecretSerializer})
     def post(self, request: Request, endpoint_id: str) -> HttpResponse:
@@ -187,9 +185,12 @@ class RotateSecret(APIView):
 
 
 def visible_endpoint(request: Request, endpoint_id: str, *, is_locked: bool = False) -> WebhookEndpoint:
-    """Raise NotFound also for another client's, and for one that is deleted."""
+    """Raise NotFound also for another client's, EndpointDeletedError for one's own that is no more."""
     rows = WebhookEndpoint.objects.visible_to(request.user)
-    return find(rows.select_for_update() if is_locked else rows, endpoint_id)
+    endpoint = find(rows.select_for_update() if is_locked else rows, endpoint_id)
+    if endpoint.state == WebhookEndpoint.State.DELETED:
+        raise EndpointDeletedError
+    return endpoint
 
 
 def _switch(endpoint: WebhookEndpoint, enabled: bool | None) -> None:

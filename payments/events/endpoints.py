@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.errors import InvalidTransition
-from payments.errors import TooManyEndpointsError
+from payments.errors import EndpointDeletedError, TooManyEndpointsError
 from payments.models import ClientEvent, EventDelivery, WebhookEndpoint, WebhookSecret
 from payments.models.client_events import ENDPOINT_DISABLED, TEST
 
@@ -33,25 +33,26 @@ _DISABLED: Final = "The endpoint was disabled."
 def create(client: "User", *, url: str, kinds: Sequence[str]) -> tuple[WebhookEndpoint, WebhookSecret]:
     """An endpoint and its first secret, in the caller's transaction; raise TooManyEndpointsError."""
     get_user_model().objects.select_for_update().get(pk=client.pk)  # those who count do so one after the other
-    if WebhookEndpoint.objects.filter(client=client).exclude(state=State.DELETED).count() >= MOST:
+    if WebhookEndpoint.objects.undeleted().filter(client=client).count() >= MOST:
         raise TooManyEndpointsError
     endpoint = WebhookEndpoint.objects.create(client=client, url=url, kinds=list(kinds))
     return endpoint, WebhookSecret.objects.create(endpoint=endpoint)
 
 
 def change(endpoint: WebhookEndpoint, **changes: Any) -> None:
-    """Another `url`, other `kinds`; what is on its way goes to the new address."""
-    if changes:
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(updated_at=Now(), failures=0, rests_until=None, **changes)
-        endpoint.refresh_from_db()
+    """Another `url`, other `kinds`; what is on its way goes to the new address. Raise EndpointDeletedError."""
+    here = WebhookEndpoint.objects.undeleted().filter(pk=endpoint.pk)
+    if changes and not here.update(updated_at=Now(), failures=0, rests_until=None, **changes):
+        raise EndpointDeletedError
+    endpoint.refresh_from_db()
 
 
 def rotate_secret(endpoint: WebhookEndpoint, *, overlap: timedelta) -> WebhookSecret:
-    """A new secret; the one so far is valid for `overlap` more. Raise InvalidTransition when it is deleted."""
+    """A new secret; the one so far is valid for `overlap` more. Raise EndpointDeletedError."""
     with transaction.atomic():
-        locked = WebhookEndpoint.objects.select_for_update().exclude(state=State.DELETED)
+        locked = WebhookEndpoint.objects.undeleted().select_for_update()
         if not locked.filter(pk=endpoint.pk).exists():
-            raise InvalidTransition("The endpoint is deleted.", endpoint=endpoint.public_id)
+            raise EndpointDeletedError
         WebhookSecret.objects.filter(endpoint=endpoint, expires_at__lte=Now()).delete()
         WebhookSecret.objects.filter(endpoint=endpoint, expires_at=None).update(expires_at=Now() + overlap)
         secret = WebhookSecret.objects.create(endpoint=endpoint)

@@ -26,9 +26,10 @@ LEASE: Final = timedelta(seconds=60)
 
 class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """What is deleted is there for people alone, in the back office."""
-        rows = self.exclude(state=WebhookEndpoint.State.DELETED)
-        return rows if user.has_perm(ACCESS_ALL_CLIENTS) else rows.filter(client_id=user.pk)
+        return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(client_id=user.pk)
+
+    def undeleted(self) -> Self:
+        return self.exclude(state=WebhookEndpoint.State.DELETED)
 
 
 class WebhookEndpoint(TypedModel):

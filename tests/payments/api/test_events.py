@@ -158,8 +158,10 @@ class TestEndpoints:
         assert api.patch(page(endpoint), {"url": "https://127.1/"}).status_code == 422
 
         assert api.delete(page(endpoint)).json()["status"] == "deleted"
-        for path in ("", "/deliveries"):
-            assert api.get(f"{page(endpoint)}{path}").status_code == 404
+        gone = [api.get(page(endpoint)), api.delete(page(endpoint)), api.patch(page(endpoint), {"enabled": True})]
+        gone += [api.get(f"{page(endpoint)}/deliveries"), api.post(f"{page(endpoint)}/rotate-secret")]
+        assert {(answer.status_code, answer.json()["code"]) for answer in gone} == {(410, "endpoint_deleted")}
+        assert Api().get(page(endpoint)).status_code == 404
         assert api.get("webhook-endpoints").json()["results"] == []
         assert not WebhookSecret.objects.exists()
 
