@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import structlog
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
@@ -52,10 +53,11 @@ class PermissionBackend(ModelBackend):
         if user_obj.is_superuser or not user_obj.is_active or user_obj.is_anonymous or obj is not None:
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):
-            names = ("content_type__app_label", "codename")
-            own = Permission.objects.filter(user=user_obj).order_by().values_list(*names)
-            granted = Permission.objects.filter(group__user=user_obj).order_by().values_list(*names)
-            user_obj._perm_cache = {f"{app}.{name}" for app, name in own.union(granted)}
+            own = User.user_permissions.through.objects.filter(user=user_obj).values("permission")
+            granted = Group.permissions.through.objects.filter(group__user=user_obj).values("permission")
+            rows = Permission.objects.filter(Q(pk__in=own) | Q(pk__in=granted)).order_by()
+            names = rows.values_list("content_type__app_label", "codename")
+            user_obj._perm_cache = {f"{app}.{name}" for app, name in names}
         cached: set[str] = user_obj._perm_cache
         return cached
 
