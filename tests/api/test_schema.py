@@ -28,6 +28,8 @@ EXCLUDED: Final = (
     "positive_data_acceptance",  # the document does not say which items are sold, nor which orders can be paid
     "object_level_authorization",  # wants the tokens of two clients: test_rights has them
 )
+REFUSED: Final = ["400", "401", "403", "404", "405", "406", "409", "410", "415", "422", "428", "429", "5xx"]
+"""What says that a request was not accepted: schemathesis' own list and 410, of what was deleted meanwhile."""
 VALUES: Final[dict[str, list[Any]]] = {
     "body.lines[*].sku": ["TEE", "MUG"],
     "body.lines[*].unit_amount": [1, 2_500, 250_000],
@@ -78,6 +80,7 @@ def make_history(api: Api) -> dict[str, list[Any]]:
 def configuration(values: dict[str, list[Any]]) -> str:
     """schemathesis.toml: a dictionary for each place, drawn from most of the time."""
     lines = ["[dictionaries]", *(f'"{place}" = {{values = {json.dumps(known)}}}' for place, known in values.items())]
+    lines += ["[checks.negative_data_rejection]", f"expected-statuses = {json.dumps(REFUSED)}"]
     lines += ["[parameters]", *(f'"{place}" = {{dictionary = "{place}", probability = 0.9}}' for place in values)]
     return "\n".join(lines)
 
