@@ -5,6 +5,7 @@ sent again then, under the same id. No transaction is open while anything is sen
 endpoint is sent the next one only when those before are through, or given up.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -14,7 +15,7 @@ from prometheus_client import Counter
 
 from payments.events import endpoints
 from payments.events.schedule import PATIENCE, is_delivered, is_gone, pause_before, rest_after
-from payments.models import EventDelivery, WebhookEndpoint
+from payments.models import ClientEvent, EventDelivery, WebhookEndpoint
 from payments.outbound import client, signing
 from payments.outbound.client import AddressRefusedError, Answer, UnreachableError
 from payments.redaction import redact
@@ -39,10 +40,14 @@ def deliver_next(*, now: datetime) -> bool:
 
 
 def _send(delivery: EventDelivery, *, now: datetime) -> None:
+    keys = endpoints.keys_in_force(delivery.endpoint)
+    if not keys:  # deleted a moment ago, and the message with it
+        return
+    headers = _headers(delivery.event, keys, now=now)
     try:
-        answer = client.post(delivery.endpoint.url, body=delivery.event.body, headers=_headers(delivery, now=now))
+        answer = client.post(delivery.endpoint.url, body=delivery.event.body, headers=headers)
     except (AddressRefusedError, UnreachableError) as error:
-        _try_later(delivery, error=str(error), status=None)
+        _try_later(delivery, error=str(error), status=None, milliseconds=None, answer="")
         return
     if is_delivered(answer.status):
         _note_delivered(delivery, answer)
@@ -53,10 +58,10 @@ def _send(delivery: EventDelivery, *, now: datetime) -> None:
         _try_later(delivery, error=f"answered {answer.status}", retry_after=asked, now=now, **_facts_of(answer))
 
 
-def _headers(delivery: EventDelivery, *, now: datetime) -> dict[str, str]:
-    current, *older = endpoints.keys_in_force(delivery.endpoint)
-    body, message = delivery.event.body, delivery.event.public_id
-    signed = signing.headers(current, message_id=message, timestamp=int(now.timestamp()), body=body, older=older)
+def _headers(event: ClientEvent, keys: Sequence[str], *, now: datetime) -> dict[str, str]:
+    current, *older = keys
+    sent_at = int(now.timestamp())
+    signed = signing.headers(current, message_id=event.public_id, timestamp=sent_at, body=event.body, older=older)
     return {"Content-Type": "application/json", "User-Agent": "Paydesk", **signed}
 
 

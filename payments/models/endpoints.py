@@ -195,6 +195,7 @@ class EventDelivery(TypedModel):
         indexes: ClassVar = [
             models.Index(fields=["next_attempt_at"], name="delivery_due", condition=Q(state="pending")),
             models.Index(fields=["endpoint", "-id"], name="delivery_by_endpoint"),
+            models.Index(fields=["state", "-id"], name="delivery_by_state"),
         ]
 
     def __str__(self) -> str:

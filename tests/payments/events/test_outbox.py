@@ -12,11 +12,12 @@ from pytest_django import Settings
 from orders.errors import InvalidTransition
 from orders.models import NEXT as ORDER_MOVES
 from orders.models import Order
+from orders.services import Line
 from payments.models import ChargeAttempt, ClientEvent, Refund, SagaExecution
 from payments.models.charges import NEXT as CHARGE_MOVES
 from payments.models.client_events import KINDS
 from payments.sagas import engine
-from tests.orders.builders import make_client, make_order
+from tests.orders.builders import make_client, make_order, make_stock
 from tests.payments.builders import Api, advance, charge_of, run_checkout
 from tests.sandbox import Sandbox
 
@@ -205,7 +206,7 @@ class TestOneCommit:
     def test_a_checkout_stays_within_its_statements_and_commits(self, sandbox: Sandbox) -> None:
         api = Api(make_client())
         for _ in range(3):  # the first ones fill what is kept
-            order = api.order()
+            order = api.order(lines=[Line(make_stock().sku, 1, 1000), Line(make_stock().sku, 1, 1500)])
             with CaptureQueriesContext(connection) as captured:
                 assert api.checkout(order).status_code == 201
         sent = [query["sql"] for query in captured]
