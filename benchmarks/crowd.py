@@ -11,7 +11,9 @@ from fraud.models import Decision, ReviewCase
 from orders.models import Order, OrderLine, Reservation, Shipment
 from payments.models import (
     ChargeAttempt,
+    ClientEvent,
     Dispute,
+    EventDelivery,
     GatewayOutcome,
     LedgerPosting,
     Refund,
@@ -19,12 +21,14 @@ from payments.models import (
     SagaExecution,
     SagaIntervention,
     SagaStep,
+    WebhookEndpoint,
     WebhookEvent,
 )
 
 COPIED: Final = (
     Order, OrderLine, Reservation, Shipment, SagaExecution, SagaStep, SagaEvent, ChargeAttempt, Refund, Dispute,
     GatewayOutcome, LedgerPosting, SagaIntervention, WebhookEvent, Decision, ReviewCase,
+    ClientEvent, WebhookEndpoint, EventDelivery,
 )  # fmt: skip
 RENAMED: Final = frozenset(
     {
@@ -36,6 +40,7 @@ RENAMED: Final = frozenset(
         "attempt",
         "key",
         "event_id",
+        "subject",
     }
 )
 CUSTOMERS: Final = 200

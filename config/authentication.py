@@ -3,7 +3,9 @@ import re
 from typing import Any, Final
 
 import structlog
-from django.contrib.auth.models import User
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
@@ -41,6 +43,23 @@ class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
         if found is None or not found.user.is_active or (found.expiry and found.expiry <= timezone.now()):
             raise AuthenticationFailed
         return found.user, found
+
+
+class PermissionBackend(ModelBackend):
+    """Django's own, but asking for a person's own permissions and those of their groups in one statement."""
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Of whoever is active; a superuser is asked nothing by Django, and has every one."""
+        if user_obj.is_superuser or not user_obj.is_active or user_obj.is_anonymous or obj is not None:
+            return super().get_all_permissions(user_obj, obj)
+        if not hasattr(user_obj, "_perm_cache"):
+            own = User.user_permissions.through.objects.filter(user=user_obj).values("permission")
+            granted = Group.permissions.through.objects.filter(group__user=user_obj).values("permission")
+            rows = Permission.objects.filter(Q(pk__in=own) | Q(pk__in=granted)).order_by()
+            names = rows.values_list("content_type__app_label", "codename")
+            user_obj._perm_cache = {f"{app}.{name}" for app, name in names}
+        cached: set[str] = user_obj._perm_cache
+        return cached
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import environ  # type: ignore[import-untyped]
 
 from config.environment import InvalidValueError
-from payments.alerts import signing
+from payments.outbound import signing
 from payments.webhooks import item_signatures
 
 SQLITE: Final = {

@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -202,6 +203,14 @@ def rate(value: str) -> str:
     if not parsed.amount:
         raise InvalidValueError(f"{value!r} lets nothing through")
     return str(parsed)
+
+
+def network(value: str) -> str:
+    """Accept a network such as `10.1.0.0/16`, or one address."""
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise InvalidValueError(f"{value!r} is not a network of the form 10.1.0.0/16 or fd00::/8") from error
 
 
 def _words(each: Callable[[str], str]) -> Callable[[str], list[str]]:

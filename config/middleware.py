@@ -157,7 +157,7 @@ class Cors:
     """Lets the pages of `CORS_ALLOWED_ORIGINS` call `/v1/`; a token is needed all the same, cookies are not sent."""
 
     ALLOWED: Final = {
-        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-ID",
         "Access-Control-Max-Age": "600",
     }

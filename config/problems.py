@@ -54,6 +54,7 @@ STATUS: Final[Mapping[type[orders.DomainError], int]] = {
     payments.CardDeclinedError: 402,
     payments.AuthorizationExpiredError: 402,
     payments.CardTestingSuspectedError: 429,
+    payments.EndpointDeletedError: 410,
     payments.FraudBlockedError: 402,
     payments.InvalidContextError: 422,
     payments.InvalidRequestError: 422,

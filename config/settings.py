@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config import backends, service_map
-from config.environment import REQUIRED, Environment, one_of, rate, url
+from config.environment import REQUIRED, Environment, network, one_of, rate, url
 from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -77,6 +77,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["config.authentication.PermissionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -169,6 +170,8 @@ SPECTACULAR_SETTINGS = {
         "SagaState": "payments.models.SagaExecution.State",
         "SagaStepState": "payments.models.SagaStep.State",
         "WebhookEventStatus": "payments.models.WebhookEvent.Status",
+        "ClientEventType": "payments.models.client_events.KINDS",
+        "WebhookEndpointStatus": "payments.models.WebhookEndpoint.State",
     },
 }
 IDEMPOTENCY_KEY_DAYS = env.integer("IDEMPOTENCY_KEY_DAYS", 30, minimum=1, maximum=3650)
@@ -236,11 +239,14 @@ AUTHORIZATION_EXPIRY_POLICY = env.choice("AUTHORIZATION_EXPIRY_POLICY", ("void",
 SECOND_PERSON_AMOUNT = env.integer("SECOND_PERSON_AMOUNT", 100_000)
 SAGA_ANSWER = "config.answers.freeze_answer"
 """Called in the commit that ends a saga, with its run."""
+ORDER_MOVED = "payments.models.client_events.tell_order"
+"""Called with an order in the transaction that has moved it to another status."""
 PERIODIC_JOBS = [
     "fraud.tasks.prune_velocity",
     "config.limits.prune_windows",
     "payments.reaping.reap_idempotency_keys",
     "payments.reaping.prune_gateway_calls",
+    "payments.events.pruning.prune_events",
     "payments.alerts.rounds.watch",
 ]
 """Dotted paths of what the worker runs between sagas; each is called without arguments."""
@@ -250,6 +256,11 @@ PERIODIC_JOBS = [
 CELERY_BROKER_URL = env.optional("CELERY_BROKER_URL", url("redis", "rediss", "amqp", "amqps"))
 CELERY_QUEUE = env.text("CELERY_QUEUE", "paydesk")
 CELERY_SWEEP = env.flag("CELERY_SWEEP", default=True)
+
+# Events for clients
+
+OUTBOUND_ALLOWED_NETWORKS = env.words("OUTBOUND_ALLOWED_NETWORKS", dev=["127.0.0.0/8", "::1/128"], each=network)
+CLIENT_EVENT_DAYS = env.integer("CLIENT_EVENT_DAYS", 90, minimum=7, maximum=3650)
 
 # For those who try it out
 

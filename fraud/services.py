@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from fraud import engine
 from fraud.engine import CompiledRuleSet, Evaluation
 from fraud.errors import InvalidListEntry, ReviewClaimed, ReviewClosed
-from fraud.facts import Context, ListKind, ListName, Stage, normalize, velocity_fact
+from fraud.facts import Context, Listing, ListKind, ListName, Stage, normalize, velocity_fact
 from fraud.models import (
     NEXT,
     Decision,
@@ -35,15 +35,30 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The ruleset in force, and the lists that name a fact of the order."""
+
+    ruleset_id: UUID | None
+    listed: tuple[Listing, ...]
+
+
 CLOSABLE = [state for state, following in NEXT.items() if ReviewCase.State.CLOSED in following]
 
 
-def gather_velocity(order: Order, *, attempt: str) -> dict[str, int]:
+def read_standing(order: Order, *, facts: Mapping[str, object]) -> Standing:
+    """What is in force for this order, in one query; `facts` as `decide` gets them."""
+    return _standing(Context.of(Stage.BEFORE_AUTHORIZATION, {**_facts_of(order), **facts}))
+
+
+def gather_velocity(order: Order, *, attempt: str, standing: Standing | None = None) -> dict[str, int]:
     """Count this attempt of the order's customer, once however often it is asked; return what the rules look at.
 
     To be called outside any transaction, before `decide`. Customers of different clients never count together.
+    `standing` is what `read_standing` has just said, of a caller that has asked anyway.
     """
-    ruleset = load_active_ruleset()
+    ruleset = load_ruleset(standing.ruleset_id) if standing else load_active_ruleset()
     if ruleset is None or not order.customer_id:
         return {}
     customer = f"{order.client_id}:{order.customer_id}"
@@ -59,13 +74,15 @@ def decide(
     facts: Mapping[str, object],
     velocity: Mapping[str, int],
     prior_score: int | None = None,
+    standing: Standing | None = None,
 ) -> Decision:
     """Screen one stage of a checkout and store the decision; asked again, return the stored one.
 
     `facts` are what the order does not know, by the names of `Context`: ip, device_fingerprint, card_fingerprint,
     card_country, card_brand, avs_result, cvv_result; None or empty when unknown. Runs in the caller's transaction;
     of two concurrent first calls the slower one raises IntegrityError. `prior_score` is what the earlier stage scored,
-    of a caller who knows that this stage was never decided; by default both are looked up.
+    of a caller who knows that this stage was never decided; by default both are looked up. So is what is in force,
+    unless the caller has just read it with `read_standing`.
     """
     if prior_score is None:
         taken = {decision.stage: decision for decision in Decision.objects.filter(attempt=attempt)}
@@ -76,7 +93,7 @@ def decide(
         Stage(stage), {**_facts_of(order), **facts, "velocity": dict(velocity), "prior_score": prior_score}
     )
     started = time.perf_counter_ns()
-    evaluation, context = _evaluate(context)
+    evaluation, context = _evaluate(context, standing or _standing(context))
     return Decision.objects.create(
         order=order,
         attempt=attempt,
@@ -92,7 +109,7 @@ def decide(
 
 def evaluate(context: Context) -> Evaluation:
     """What the active ruleset says of `context` and of the lists its facts are on; nothing is stored or counted."""
-    return _evaluate(context)[0]
+    return _evaluate(context, _standing(context))[0]
 
 
 def load_active_ruleset() -> CompiledRuleSet | None:
@@ -215,11 +232,14 @@ def _facts_of(order: Order) -> dict[str, object]:
     }
 
 
-def _evaluate(context: Context) -> tuple[Evaluation, Context]:
+def _standing(context: Context) -> Standing:
+    return Standing(*active_ruleset_and_listings(context.listable().items()))
+
+
+def _evaluate(context: Context, standing: Standing) -> tuple[Evaluation, Context]:
     """The evaluation, and the context it was made of: with the lists its facts are on."""
-    ruleset_id, listed = active_ruleset_and_listings(context.listable().items())
-    context = replace(context, listed=listed)
-    evaluation = engine.evaluate(load_ruleset(ruleset_id), context)
+    context = replace(context, listed=standing.listed)
+    evaluation = engine.evaluate(load_ruleset(standing.ruleset_id), context)
     for rule, error in evaluation.failed:
         log.error("rule_failed", rule=rule, ruleset=evaluation.ruleset_version, error=repr(error))
     return evaluation, context

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 from orders.errors import InvalidTransition
 from orders.ids import TypedModel
@@ -88,13 +89,21 @@ class Order(TypedModel):
         return self.paid_minor >= self.amount_minor
 
     def move(self, to: "Order.Status", **changes: Any) -> None:
-        """Raise InvalidTransition when the order is not where it was, or may not go there."""
-        moved = to in NEXT[Order.Status(self.status)] and Order.objects.filter(pk=self.pk, status=self.status).update(
-            status=to, updated_at=Now(), **changes
-        )
-        if not moved:
+        """Raise InvalidTransition when the order is not where it was, or may not go there.
+
+        What `settings.ORDER_MOVED` does about it comes with it, or neither does.
+        """
+        if not (to in NEXT[Order.Status(self.status)] and self._move(to, **changes)):
             raise InvalidTransition(f"The order is {self.status} and cannot become {to}.", order=self.public_id)
-        self.status = to
+
+    def _move(self, to: "Order.Status", **changes: Any) -> bool:
+        with transaction.atomic(savepoint=False):
+            here = Order.objects.filter(pk=self.pk, status=self.status)
+            if not here.update(status=to, updated_at=Now(), **changes):
+                return False
+            self.status = to
+            import_string(settings.ORDER_MOVED)(self)
+        return True
 
 
 _S = Order.Status

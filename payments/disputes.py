@@ -12,6 +12,7 @@ from payments import ledger
 from payments.errors import ChargeDisputedError, DisputeAnsweredError
 from payments.gateways.base import DisputeReport
 from payments.models import ChargeAttempt, Dispute
+from payments.models.client_events import tell_dispute
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -33,12 +34,13 @@ def record_dispute(charge: ChargeAttempt, report: DisputeReport) -> bool:
             "opened_at": report.opened_at,
         },
     )
-    changes = [
-        _complete(dispute, report),
-        report.status != Status.OPEN and dispute.advance(Status(report.status)),
-        _move_money(charge, dispute, was_withdrawn=report.is_withdrawn),
-    ]
-    return is_new or any(changes)
+    is_completed = _complete(dispute, report)
+    has_moved = report.status != Status.OPEN and dispute.advance(Status(report.status))
+    is_booked = _move_money(charge, dispute, was_withdrawn=report.is_withdrawn)
+    if is_new or has_moved:
+        dispute.charge = charge
+        tell_dispute(dispute)
+    return is_new or is_completed or has_moved or is_booked
 
 
 def _complete(dispute: Dispute, report: DisputeReport) -> bool:

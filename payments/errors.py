@@ -95,6 +95,18 @@ class DisputeAnsweredError(PaymentError):
     code = "dispute_answered"
 
 
+class EndpointDeletedError(PaymentError):
+    """The webhook endpoint is deleted."""
+
+    code = "endpoint_deleted"
+
+
+class TooManyEndpointsError(PaymentError):
+    """The client has as many webhook endpoints as it may have."""
+
+    code = "too_many_endpoints"
+
+
 class CheckoutOpenError(PaymentError):
     """The order's checkout is not over; it may still refund by itself."""
 

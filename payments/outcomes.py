@@ -56,7 +56,7 @@ def record_refund_elsewhere(charge: ChargeAttempt, refund: Refund, *, name: str,
     The gateway has not paid it, so the money came out of something that is not booked yet: suspense. There it is the
     other half of a refund that the gateway made unasked, where people mean that one: its `reference`.
     """
-    if _succeed(refund, reference=reference):
+    if _succeed(refund, charge, reference=reference):
         _take_off(charge, refund.amount_minor)
         ledger.post_refund_elsewhere(charge, name=name, amount_minor=refund.amount_minor)
 
@@ -187,7 +187,7 @@ def _void(charge: ChargeAttempt, _outcome: Outcome, _refund: Refund | None) -> b
 
 
 def _give_back(charge: ChargeAttempt, outcome: Outcome, refund: Refund | None) -> bool:
-    if refund is None or not _succeed(refund, reference=outcome.transaction_id):
+    if refund is None or not _succeed(refund, charge, reference=outcome.transaction_id):
         return False
     _take_off(charge, outcome.amount_minor)
     ledger.post_refund(charge, outcome)
@@ -219,10 +219,10 @@ def _take_from_paid(charge: ChargeAttempt, amount_minor: int) -> None:
         charge.order.paid_minor -= amount_minor
 
 
-def _succeed(refund: Refund, *, reference: str) -> bool:
-    """Compare-and-swap: of an answer, a look-up and a webhook about one refund, one does the booking."""
-    undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
-    return bool(undecided.update(status=Refund.Status.SUCCEEDED, gateway_reference=reference, updated_at=Now()))
+def _succeed(refund: Refund, charge: ChargeAttempt, *, reference: str) -> bool:
+    """Of an answer, a look-up and a webhook about one refund, one does the booking."""
+    refund.charge = charge
+    return refund.decide(Refund.Status.SUCCEEDED, gateway_reference=reference)
 
 
 _MOVES = {

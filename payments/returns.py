@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from orders.models import Order
 from payments import ledger
 from payments.models import ChargeAttempt, Refund
+from payments.models.client_events import tell_refund
 
 
 def record_return(charge: ChargeAttempt, refund: Refund) -> bool:
@@ -26,4 +27,6 @@ def record_return(charge: ChargeAttempt, refund: Refund) -> bool:
     if not is_surplus:
         Order.objects.filter(pk=order.pk).update(paid_minor=F("paid_minor") + refund.amount_minor, updated_at=Now())
     ledger.reverse_refund(refund)
+    refund.status, refund.charge = Refund.Status.FAILED, charge
+    tell_refund(refund)
     return True

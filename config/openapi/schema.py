@@ -19,7 +19,17 @@ from orders.api.strict import StrictCharField, StrictSerializer
 from orders.ids import TypedModel, id_pattern
 from orders.models import Order
 from payments import errors as payments
-from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention, WebhookEvent
+from payments.models import (
+    ChargeAttempt,
+    ClientEvent,
+    Dispute,
+    EventDelivery,
+    Refund,
+    SagaExecution,
+    SagaIntervention,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 
 PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "order_id": Order,
@@ -30,6 +40,9 @@ PATH_IDS: Final[dict[str, type[TypedModel]]] = {
     "decision_id": Decision,
     "intervention_id": SagaIntervention,
     "webhook_event_id": WebhookEvent,
+    "event_id": ClientEvent,
+    "endpoint_id": WebhookEndpoint,
+    "delivery_id": EventDelivery,
 }
 """Whose id a part of an address is."""
 
@@ -103,6 +116,8 @@ class ApiSchema(AutoSchema):
             yield from WITH_TOKEN
         if "{" in self.path:
             yield problems.NOT_FOUND
+        if "{endpoint_id}" in self.path:
+            yield problems.kind_of_domain_error(payments.EndpointDeletedError)
         if "requestBody" in operation:
             yield from WITH_BODY
         if self._is_list_view():
@@ -163,7 +178,8 @@ def _known_of_answer(field: Any, schema: Schema) -> Schema:
         owner = _follow(model, str(field.source).split(".")[:-1])
         return {"pattern": id_pattern(owner.PREFIX)}
     if isinstance(field, serializers.ChoiceField | serializers.JSONField):
-        return _known_of_column(model._meta.get_field(str(field.source)), schema)
+        *path, name = str(field.source).split(".")
+        return _known_of_column(_follow(model, path)._meta.get_field(name), schema)
     return {}
 
 

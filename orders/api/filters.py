@@ -96,10 +96,10 @@ class IdFilter(django_filters.Filter):
 
 
 class TextFilter(django_filters.CharFilter):
-    """Equal to the letter, blanks included."""
+    """Equal to the letter, blanks included; `field_name` is the column, where it is called otherwise."""
 
-    def __init__(self, *, max_length: int) -> None:
-        super().__init__(max_length=max_length, strip=False)
+    def __init__(self, field_name: str | None = None, *, max_length: int) -> None:
+        super().__init__(field_name, max_length=max_length, strip=False)
         extend_schema_field({"type": "string", "minLength": 1, "maxLength": max_length})(self)
 
 

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from urllib3.exceptions import HTTPError
 
-from payments.alerts import kinds, signing
+from payments.alerts import kinds
 from payments.models import AlertNotice
+from payments.outbound import signing
 
 EMAIL, WEBHOOK = "email", "webhook"
 TIMEOUT = urllib3.Timeout(connect=2, read=5, total=5)

@@ -77,3 +77,9 @@ WEBHOOK_FAILED = register(
         "webhook_failed", "Read in the event what the gateway told, and whether money moved that the books do not know."
     )
 )
+WEBHOOK_ENDPOINT_DISABLED = register(
+    Kind(
+        "webhook_endpoint_disabled",
+        "Tell the client: it gets no events at this address until somebody enables the endpoint again.",
+    )
+)

@@ -13,7 +13,16 @@ from django.db.models.functions import Now
 from orders.money import Money
 from payments.alerts import kinds
 from payments.alerts.kinds import Kind
-from payments.models import CaptureStop, ChargeAttempt, Dispute, Refund, SagaExecution, SagaStep, WebhookEvent
+from payments.models import (
+    CaptureStop,
+    ChargeAttempt,
+    Dispute,
+    Refund,
+    SagaExecution,
+    SagaStep,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from payments.sagas import registry
 from payments.sagas.retries import UNKNOWN_PATIENCE
 from payments.sagas.run import GATEWAY, UNKNOWN
@@ -125,6 +134,16 @@ def failed_webhooks() -> Iterable[Finding]:
         yield Finding(event.public_id, f"A webhook of {event.gateway} could not be acted on.", order_id)
 
 
+def disabled_endpoints() -> Iterable[Finding]:
+    """Not those that somebody has disabled on purpose."""
+    reasons = [WebhookEndpoint.Reason.FAILING, WebhookEndpoint.Reason.GONE]
+    failed = WebhookEndpoint.objects.filter(disabled_reason__in=reasons).select_related("client")
+    for endpoint in failed.order_by("-id")[:MOST]:
+        is_gone = endpoint.disabled_reason == WebhookEndpoint.Reason.GONE
+        why = "says that it is gone" if is_gone else "has taken nothing for three days"
+        yield Finding(endpoint.public_id, f"A webhook endpoint of {endpoint.client} {why}, and was disabled.")
+
+
 WATCHERS = (
     Watcher(kinds.FAILED_COMPENSATION, failed_compensations),
     Watcher(kinds.NEEDS_ATTENTION, stopped_sagas),
@@ -136,6 +155,7 @@ WATCHERS = (
     Watcher(kinds.DISPUTE_UNANSWERED, unanswered_disputes),
     Watcher(kinds.REFUND_RETURNED, returned_refunds),
     Watcher(kinds.WEBHOOK_FAILED, failed_webhooks),
+    Watcher(kinds.WEBHOOK_ENDPOINT_DISABLED, disabled_endpoints),
 )
 
 

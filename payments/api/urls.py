@@ -1,6 +1,16 @@
 from django.urls import path
 
-from payments.api import disputes, interventions, refunds, reviews, views, webhook_events
+from payments.api import (
+    deliveries,
+    disputes,
+    endpoints,
+    events,
+    interventions,
+    refunds,
+    reviews,
+    views,
+    webhook_events,
+)
 
 urlpatterns = [
     path("orders/<str:order_id>/checkout", views.Checkout.as_view(), name="checkout"),
@@ -9,6 +19,23 @@ urlpatterns = [
     path("refunds", refunds.RefundList.as_view(), name="refunds"),
     path("refunds/<str:refund_id>", refunds.RefundDetail.as_view(), name="refund"),
     path("fraud/decisions/<str:decision_id>/review", reviews.Review.as_view(), name="review"),
+    path("events", events.EventList.as_view(), name="events"),
+    path("events/<str:event_id>", events.EventDetail.as_view(), name="event"),
+    path("webhook-endpoints", endpoints.EndpointList.as_view(), name="webhook-endpoints"),
+    path("webhook-endpoints/<str:endpoint_id>", endpoints.EndpointDetail.as_view(), name="webhook-endpoint"),
+    path("webhook-endpoints/<str:endpoint_id>/rotate-secret", endpoints.RotateSecret.as_view(), name="rotate-secret"),
+    path("webhook-endpoints/<str:endpoint_id>/test", deliveries.SendTest.as_view(), name="test-endpoint"),
+    path("webhook-endpoints/<str:endpoint_id>/deliveries", deliveries.DeliveryList.as_view(), name="deliveries"),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>",
+        deliveries.DeliveryDetail.as_view(),
+        name="delivery",
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>/resend",
+        deliveries.Resend.as_view(),
+        name="resend-delivery",
+    ),
     path("charges", views.ChargeList.as_view(), name="charges"),
     path("charges/<str:charge_id>", views.ChargeDetail.as_view(), name="charge"),
     path("disputes", disputes.DisputeList.as_view(), name="disputes"),

@@ -3,7 +3,9 @@
 from payments.models.alerts import Alert, AlertNotice
 from payments.models.captures import CaptureStop
 from payments.models.charges import ChargeAttempt, GatewayOutcome, Refund
+from payments.models.client_events import ClientEvent
 from payments.models.disputes import Dispute
+from payments.models.endpoints import EventDelivery, WebhookEndpoint, WebhookSecret
 from payments.models.gateways import CircuitBreaker, GatewayCall
 from payments.models.idempotency import IdempotencyKey
 from payments.models.interventions import SagaIntervention
@@ -18,7 +20,9 @@ __all__ = [
     "CaptureStop",
     "ChargeAttempt",
     "CircuitBreaker",
+    "ClientEvent",
     "Dispute",
+    "EventDelivery",
     "GatewayCall",
     "GatewayOutcome",
     "GatewayRoute",
@@ -29,5 +33,7 @@ __all__ = [
     "SagaExecution",
     "SagaIntervention",
     "SagaStep",
+    "WebhookEndpoint",
     "WebhookEvent",
+    "WebhookSecret",
 ]

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.ids import TypedModel
 from orders.models import ACCESS_ALL_CLIENTS, Order
+from payments.models.client_events import tell_charge, tell_refund
 from payments.models.sagas import SagaExecution
 
 if TYPE_CHECKING:
@@ -123,13 +124,18 @@ class ChargeAttempt(TypedModel):
         return self.captured_minor - self.refunded_minor - self.refund_pending_minor
 
     def advance(self, to: "ChargeAttempt.Status", **changes: Any) -> bool:
-        """Compare-and-swap from any state that may go there; False when the charge has gone elsewhere meanwhile."""
+        """Compare-and-swap from any state that may go there; False when the charge has gone elsewhere meanwhile.
+
+        The client's event of it comes with it, or neither does.
+        """
         sources = [source for source, targets in NEXT.items() if to in targets]
         changes = {"status": to, **changes}
-        if not ChargeAttempt.objects.filter(pk=self.pk, status__in=sources).update(updated_at=Now(), **changes):
-            return False
-        for name, value in changes.items():
-            setattr(self, name, value)
+        with transaction.atomic(savepoint=False):
+            if not ChargeAttempt.objects.filter(pk=self.pk, status__in=sources).update(updated_at=Now(), **changes):
+                return False
+            for name, value in changes.items():
+                setattr(self, name, value)
+            tell_charge(self)
         return True
 
 
@@ -199,6 +205,20 @@ class Refund(TypedModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+    def decide(self, to: "Refund.Status", **changes: Any) -> bool:
+        """Compare-and-swap out of what is undecided; False when somebody was first.
+
+        The client's event of it comes with it, or neither does.
+        """
+        undecided = [Refund.Status.PENDING, Refund.Status.UNKNOWN]
+        with transaction.atomic(savepoint=False):
+            here = Refund.objects.filter(pk=self.pk, status__in=undecided)
+            if not here.update(status=to, updated_at=Now(), **changes):
+                return False
+            self.status = to
+            tell_refund(self)
+        return True
 
 
 class GatewayOutcome(models.Model):

@@ -53,7 +53,9 @@ def release_inventory(run: Run) -> Verdict:
 
 
 def count_attempt(run: Run) -> None:
-    run.ahead["velocity"] = screening.gather_velocity(run.order, attempt=run.saga.public_id)
+    standing = screening.read_standing(run.order, facts=_where_from(run))
+    run.ahead["standing"] = standing
+    run.ahead["velocity"] = screening.gather_velocity(run.order, attempt=run.saga.public_id, standing=standing)
 
 
 def screen_order(run: Run) -> Verdict:
@@ -80,20 +82,23 @@ def screen_authorization(run: Run) -> Verdict:
 
 def _decide(run: Run, stage: str, facts: dict[str, str | None]) -> Decision:
     """A run that was begun here is the only one there is: what it has not decided, nobody has."""
-    context = run.context
     prior_score = 0 if stage == BEFORE else run.ahead.get("prior_score")
-    where_from = {"ip": context.get("customer_ip"), "device_fingerprint": context.get("device_fingerprint")}
     decision = screening.decide(
         run.order,
         attempt=run.saga.public_id,
         stage=stage,
-        facts={**where_from, **facts},
-        velocity=context["velocity"],
+        facts={**_where_from(run), **facts},
+        velocity=run.context["velocity"],
         prior_score=prior_score if run.is_new else None,
+        standing=run.ahead["standing"] if stage == BEFORE else None,
     )
     if stage == BEFORE:
         run.ahead["prior_score"] = decision.score
     return decision
+
+
+def _where_from(run: Run) -> dict[str, str | None]:
+    return {"ip": run.context.get("customer_ip"), "device_fingerprint": run.context.get("device_fingerprint")}
 
 
 def _blocked_or_reviewed(run: Run, decision: Decision, *, is_challenge_late: bool = False) -> Verdict:

@@ -191,8 +191,8 @@ class RefundCharge(GatewayOperation):
 
     def mark_refused(self, run: Run, error: PaymentError) -> None:
         refund, charge = refund_of(run), charge_of(run)
-        undecided = Refund.objects.filter(pk=refund.pk, status__in=[Refund.Status.PENDING, Refund.Status.UNKNOWN])
-        if undecided.update(status=Refund.Status.FAILED, updated_at=Now()):
+        refund.charge = charge
+        if refund.decide(Refund.Status.FAILED):
             ChargeAttempt.objects.filter(pk=charge.pk).update(
                 refund_pending_minor=F("refund_pending_minor") - refund.amount_minor
             )

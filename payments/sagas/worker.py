@@ -23,14 +23,27 @@ PAUSE_AFTER_FAULT = 2.0
 
 
 class Worker:
-    """`poll` and `job_interval` in seconds; `inbox` acts on one thing that has come in, False when there is none."""
+    """`poll` and `job_interval` in seconds; `inbox` acts on one thing that has come in, False when there is none.
+
+    `relay` sends one thing that is to go out, False likewise; it has `relay_threads` of its own, for it waits long.
+    """
 
     def __init__(
-        self, *, threads: int, poll: float, inbox: Callable[[], bool], jobs: Iterable[str], job_interval: float
+        self,
+        *,
+        threads: int,
+        poll: float,
+        inbox: Callable[[], bool],
+        jobs: Iterable[str],
+        job_interval: float,
+        relay: Callable[[], bool] = lambda: False,
+        relay_threads: int = 0,
     ) -> None:
         self.threads = threads
         self.poll = poll
         self.inbox = inbox
+        self.relay = relay
+        self.relay_threads = relay_threads
         self.jobs = {path: import_string(path) for path in jobs}
         self.job_interval = job_interval
         self.owner = f"worker:{socket.gethostname()[:48]}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -42,8 +55,9 @@ class Worker:
 
     def run(self) -> None:
         log.info("worker_started", owner=self.owner, threads=self.threads)
-        with ThreadPoolExecutor(self.threads + 2, thread_name_prefix="worker") as pool:
+        with ThreadPoolExecutor(self.threads + self.relay_threads + 2, thread_name_prefix="worker") as pool:
             futures = [pool.submit(self._repeat, self._work, self.poll) for _ in range(self.threads)]
+            futures += [pool.submit(self._repeat, self.relay, self.poll) for _ in range(self.relay_threads)]
             futures.append(pool.submit(self._repeat, self.inbox, self.poll))
             futures.append(pool.submit(self._repeat, self._run_jobs, self.job_interval))
             for future in futures:

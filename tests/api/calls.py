@@ -6,16 +6,21 @@ from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 
 from fraud.models import ReviewCase
 from orders.ids import new_id, parse_id
+from orders.models import Order
 from payments.disputes import record_dispute
+from payments.events import endpoints
 from payments.gateways.base import DisputeReport
 from payments.interventions import requests
-from payments.models import ChargeAttempt, SagaExecution, WebhookEvent
+from payments.models import ChargeAttempt, ClientEvent, SagaExecution, WebhookEndpoint, WebhookEvent
 from tests.api.endpoints import Endpoint
 from tests.orders.builders import make_client, make_stock
 from tests.payments.builders import Api
+
+HOOK: Final = "https://hooks.example.com/paydesk"
 
 Body = dict[str, Any]
 Maker = Callable[[Api], str]
@@ -122,6 +127,24 @@ def received_event(api: Api) -> str:
     ).public_id
 
 
+def told_event(api: Api) -> str:
+    order = api.order()
+    order.move(Order.Status.CANCELLED)
+    return ClientEvent.objects.get(subject=order.public_id).public_id
+
+
+@transaction.atomic
+def enabled_endpoint(api: Api) -> str:
+    return endpoints.create(api.user, url=HOOK, kinds=[])[0].public_id
+
+
+@transaction.atomic
+def waiting_delivery(api: Api) -> str:
+    """To the client's newest endpoint: in an address it stands behind that one."""
+    endpoint = WebhookEndpoint.objects.filter(client=api.user).order_by("pk").last()
+    return endpoints.send_test(endpoint or endpoints.create(api.user, url=HOOK, kinds=[])[0]).public_id
+
+
 OBJECTS: Final[Mapping[str, Maker]] = {
     "order_id": open_order,
     "charge_id": paid_charge,
@@ -131,6 +154,9 @@ OBJECTS: Final[Mapping[str, Maker]] = {
     "decision_id": decision_under_review,
     "intervention_id": awaiting_intervention,
     "webhook_event_id": received_event,
+    "event_id": told_event,
+    "endpoint_id": enabled_endpoint,
+    "delivery_id": waiting_delivery,
     "gateway": lambda _api: "sandbox",
 }
 """By the name of the part of an address: makes an object of the client, and returns its id."""
@@ -174,6 +200,10 @@ CALLS: Final[Mapping[str, Call]] = {
     "review": Call(lambda: {"verdict": "approve", "note": "a"}, lambda: {"verdict": "reject", "note": "a"}),
     "evaluate": Call(facts),
     "replay-webhook-event": Call(lambda: {"dry_run": False}, lambda: {"dry_run": True}),
+    "webhook-endpoints": Call(lambda: {"url": HOOK}, lambda: {"url": HOOK, "events": ["charge.*"]}),
+    "rotate-secret": Call(dict, lambda: {"overlap_hours": 1}),
+    "test-endpoint": Call(dict),
+    "resend-delivery": Call(dict),
     "webhooks": Call(dict),
 }
 """By the name of the address."""

@@ -10,7 +10,16 @@ from django.utils import timezone
 from config.demo_data.records import id_at
 from fraud.models import Decision
 from orders.models import Order, OrderLine
-from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaIntervention, WebhookEvent
+from payments.models import (
+    ChargeAttempt,
+    ClientEvent,
+    Dispute,
+    Refund,
+    SagaExecution,
+    SagaIntervention,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from tests.orders.builders import make_stock
 
 RARE: Final = 1_000
@@ -35,6 +44,8 @@ def make_rows(client: User, number: int, *, newest: datetime | None = None) -> N
     Decision.objects.bulk_create(map(_decision, sagas))
     SagaIntervention.objects.bulk_create(map(_intervention, sagas))
     WebhookEvent.objects.bulk_create(map(_webhook, charges))
+    ClientEvent.objects.bulk_create(map(_event, orders))
+    WebhookEndpoint.objects.bulk_create(map(_endpoint, orders))
 
 
 def is_rare(order: Order) -> bool:
@@ -106,4 +117,18 @@ def _webhook(charge: ChargeAttempt) -> WebhookEvent:
         pk=id_at(charge.created_at), gateway=charge.gateway, event_id=charge.public_id,
         kind="charge.voided" if is_other else "charge.captured", body="{}", charge=charge,
         status=WebhookEvent.Status.FAILED if is_other else WebhookEvent.Status.PROCESSED, received_at=charge.created_at,
+    )  # fmt: skip
+
+
+def _event(order: Order) -> ClientEvent:
+    return ClientEvent(
+        pk=id_at(order.created_at), client_id=order.client_id, kind=f"order.{order.status}", subject=order.public_id,
+        sequence=1, created_at=order.created_at, fanned_out_at=order.created_at,
+    )  # fmt: skip
+
+
+def _endpoint(order: Order) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        pk=id_at(order.created_at), client_id=order.client_id, url="https://hooks.example.com/",
+        created_at=order.created_at,
     )  # fmt: skip

@@ -163,6 +163,7 @@ def rare_values(endpoint: Endpoint, oldest: Order) -> dict[str, str]:
             "charge": charge.public_id,
         },
         "fraud/decisions": {"decision": "block", "stage": "after_authorization", "order": oldest.public_id},
+        "events": {"type": "order.cancelled", "object": oldest.public_id},
     }.get(endpoint.route, {})
     values["created_before"] = (oldest.created_at + timedelta(hours=3)).isoformat()
     values["created_after"] = (timezone.now() - timedelta(hours=3)).isoformat()

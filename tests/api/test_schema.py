@@ -28,6 +28,8 @@ EXCLUDED: Final = (
     "positive_data_acceptance",  # the document does not say which items are sold, nor which orders can be paid
     "object_level_authorization",  # wants the tokens of two clients: test_rights has them
 )
+REFUSED: Final = ["400", "401", "403", "404", "405", "406", "409", "410", "415", "422", "428", "429", "5xx"]
+"""What says that a request was not accepted: schemathesis' own list and 410, of what was deleted meanwhile."""
 VALUES: Final[dict[str, list[Any]]] = {
     "body.lines[*].sku": ["TEE", "MUG"],
     "body.lines[*].unit_amount": [1, 2_500, 250_000],
@@ -39,10 +41,13 @@ VALUES: Final[dict[str, list[Any]]] = {
     "body.action": ["look_up", "pause", "compensate"],
     "body.epoch": [1],
     "path.gateway": ["sandbox"],
+    "body.url": ["https://hooks.example.com/paydesk"],
 }
 """What leads further than made-up values do: into checkouts, refunds, reviews and what people do about sagas."""
 EACH: Final = 30
 """Open orders, and requests that wait for a second person: each is good for one success."""
+ENDPOINTS: Final = 20
+"""As many as leave room for those that are made by the requests."""
 
 
 def make_history(api: Api) -> dict[str, list[Any]]:
@@ -58,6 +63,8 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         calls.awaiting_intervention(api)
         calls.own_request(api)
     calls.received_event(api)
+    for _ in range(ENDPOINTS):
+        calls.enabled_endpoint(api)
     lists = {
         "order_id": api.get("orders", status="open", page_size="100"),
         "charge_id": api.get("charges", status="captured"),
@@ -67,13 +74,17 @@ def make_history(api: Api) -> dict[str, list[Any]]:
         "intervention_id": api.get("interventions", page_size="100"),
         "webhook_event_id": api.get("webhook-events"),
         "decision_id": api.get("fraud/decisions", decision="challenge", page_size="100"),
+        "event_id": api.get("events"),
+        "endpoint_id": api.get("webhook-endpoints", page_size="100"),
     }
-    return {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}
+    ids = {f"path.{name}": [row["id"] for row in found.json()["results"]] for name, found in lists.items()}
+    return ids | {"path.delivery_id": [calls.waiting_delivery(api)]}
 
 
 def configuration(values: dict[str, list[Any]]) -> str:
     """schemathesis.toml: a dictionary for each place, drawn from most of the time."""
     lines = ["[dictionaries]", *(f'"{place}" = {{values = {json.dumps(known)}}}' for place, known in values.items())]
+    lines += ["[checks.negative_data_rejection]", f"expected-statuses = {json.dumps(REFUSED)}"]
     lines += ["[parameters]", *(f'"{place}" = {{dictionary = "{place}", probability = 0.9}}' for place in values)]
     return "\n".join(lines)
 

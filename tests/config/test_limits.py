@@ -103,7 +103,7 @@ class TestTokens:
     ) -> None:
         settings.REDIS_URL, settings.WEB_CONCURRENCY = None, 1
 
-        with django_assert_num_queries(3) as queries:
+        with django_assert_num_queries(2) as queries:
             assert client.get(USERS, headers=bearer(token)).status_code == 200
 
         assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)

@@ -155,7 +155,7 @@ class TestFilters:
             while Decision.objects.count() < rows:
                 make_decision(make_order(client=user))
             user = User.objects.get(pk=user.pk)
-            with django_assert_num_queries(3):
+            with django_assert_num_queries(2):
                 assert len(ids(client_of(user).get(DECISIONS))) == rows
 
 

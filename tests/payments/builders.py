@@ -42,6 +42,12 @@ class Api:
             return self._http.generic("POST", f"/v1/{path}", as_it_is, "application/json", headers=sent)
         return self._http.post(f"/v1/{path}", body or {}, format="json", headers=sent)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self._http.patch(f"/v1/{path}", body, format="json", headers=self._headers)
+
+    def delete(self, path: str) -> Any:
+        return self._http.delete(f"/v1/{path}", headers=self._headers)
+
     def order(self, **fields: Any) -> Order:
         return make_order(self.user, **fields)
 

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from payments import disputes
 from payments.errors import DisputeAnsweredError
 from payments.gateways.base import DisputeReport
-from payments.models import ChargeAttempt, Dispute, LedgerPosting
+from payments.models import ChargeAttempt, ClientEvent, Dispute, LedgerPosting
 from tests.orders.builders import make_client, make_order
 from tests.payments.builders import Api, charge_of, run_checkout
 from tests.payments.webhooks.deliveries import act_on_all, charge_at_the_sandbox, deliver, event
@@ -107,6 +107,15 @@ def test_what_may_be_on_its_way_back_is_not_refunded(
     answer = api.post(f"charges/{charge.public_id}/refunds", {"amount": refund, "reason": "Came back."})
 
     assert (answer.status_code, answer.json().get("code")) == expected
+
+
+def test_a_client_is_told_how_its_disputes_go(charge: ChargeAttempt) -> None:
+    for status in ("open", "open", "won"):
+        dispute = tell(charge, status)
+
+    told = ClientEvent.objects.filter(subject=dispute.public_id).order_by("sequence")
+    assert [event.kind for event in told] == ["dispute.open", "dispute.won"]
+    assert told[0].data["charge"] == charge.public_id
 
 
 def test_a_client_reads_its_own_disputes_alone(api: Api, charge: ChargeAttempt) -> None:

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from payments.alerts import watchers
-from payments.models import ChargeAttempt, Refund
+from payments.models import ChargeAttempt, ClientEvent, Refund
 from tests.orders.builders import make_client, make_order
 from tests.payments.builders import Api, charge_of, order_of, run_checkout
 from tests.payments.webhooks.deliveries import act_on_all, charge_at_the_sandbox, deliver, event
@@ -44,7 +44,10 @@ def test_money_that_came_back_pays_for_the_order_it_was_carried_out_for(sandbox:
     come_back(sandbox, charge)
 
     assert (charge.refunded_minor, charge.is_surplus, order_of(saga).paid_minor) == (0, False, 25_00)
-    assert Refund.objects.get().status == "failed"
+    refund = Refund.objects.get()
+    assert refund.status == "failed"
+    told = ClientEvent.objects.filter(subject=refund.public_id).order_by("sequence")
+    assert [event.kind for event in told] == ["refund.succeeded", "refund.failed"]
 
 
 def test_money_of_an_undone_checkout_is_surplus_and_the_order_can_be_paid_all_the_same(sandbox: Sandbox) -> None:

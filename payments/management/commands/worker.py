@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
+from payments.events import rounds
 from payments.sagas.worker import Worker
 from payments.webhooks import inbox
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--threads", type=int, help="sagas carried on at once (4; 2 on SQLite)")
+        parser.add_argument("--relay-threads", type=int, help="events sent to clients at once (4; 2 on SQLite)")
         parser.add_argument("--poll", type=float, default=0.5, help="seconds between looks at the database")
         parser.add_argument("--job-interval", type=float, default=30, help="seconds between rounds of periodic jobs")
 
@@ -25,6 +27,8 @@ class Command(BaseCommand):
             threads=options["threads"] or (2 if connection.vendor == "sqlite" else 4),
             poll=options["poll"],
             inbox=inbox.apply_next,
+            relay=rounds.relay_next,
+            relay_threads=options["relay_threads"] or (2 if connection.vendor == "sqlite" else 4),
             jobs=settings.PERIODIC_JOBS,
             job_interval=options["job_interval"],
         )

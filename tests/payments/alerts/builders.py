@@ -1,11 +1,12 @@
 """Alerts, time that goes by, and somebody who listens for webhooks."""
 
 import json
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from django.db.models import F, Q
@@ -56,12 +57,17 @@ def notices(alert: Alert, channel: str = "webhook") -> list[tuple[str, str]]:
 
 
 class Receiver:
-    """Keeps what was posted to it: the headers and the very bytes. `answers` are given in turn, the last for ever."""
+    """Keeps what was posted to it: the headers and the very bytes. `answers` are given in turn, the last for ever.
+
+    Answers wait for the `gate`, which is open unless a test shuts it.
+    """
 
     def __init__(self, *answers: int) -> None:
         self.posts: list[tuple[dict[str, str], bytes]] = []
         self.answers = list(answers) or [204]
         self.url = ""
+        self.gate = Event()
+        self.gate.set()
 
     @property
     def events(self) -> list[str]:
@@ -72,28 +78,40 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*answers: int) -> Iterator[Receiver]:
+def receiving(
+    *answers: int, headers: Mapping[str, str] | None = None, body: bytes = b"", tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
+    """`headers` and `body` go with every answer."""
     receiver = Receiver(*answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(receiver.answer())
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.posts.append(({name.lower(): value for name, value in self.headers.items()}, sent))
+            receiver.gate.wait()
+            status = receiver.answer()
+            self.send_response(status)
+            for name, value in {"Location": "/elsewhere", **(headers or {})}.items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if status != 204:
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     receiver.url = f"http://127.0.0.1:{server.server_port}/hook?token=secret"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield receiver
     finally:
+        receiver.gate.set()
         server.shutdown()
         server.server_close()
         thread.join()

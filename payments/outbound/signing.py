@@ -6,6 +6,7 @@ Pure: a receiver verifies with any library of that name.
 import base64
 import binascii
 import hmac
+from collections.abc import Iterable
 
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
@@ -23,12 +24,18 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-def headers(secret: str, *, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """What goes with a message; `timestamp` is in seconds since the epoch."""
+def headers(secret: str, *, message_id: str, timestamp: int, body: bytes, older: Iterable[str] = ()) -> dict[str, str]:
+    """What goes with a message; `timestamp` is in seconds since the epoch.
+
+    While a secret is replaced, a receiver may still know one of the `older` ones: there is a signature by each.
+    """
     signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    signature = base64.b64encode(hmac.digest(key_of(secret), signed, "sha256")).decode()
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(_signature(each, signed) for each in (secret, *older)),
     }
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    return f"v1,{base64.b64encode(hmac.digest(key_of(secret), signed, 'sha256')).decode()}"

@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from payments.alerts import signing
+from payments.outbound import signing
 
 EXAMPLE = {
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

@@ -1,0 +1,1 @@
+"""Calls to addresses that somebody else has chosen: which may be called, how, and how a message is signed."""
