@@ -48,12 +48,16 @@ _SECRETS: Final = (
     _Secret(("_secret_",), "ps", r"(?P<client> (?:pi|seti)_[A-Za-z0-9]{1,64}_secret_) [A-Za-z0-9]{1,}"),
 )
 
+_SIGNS: Final = tuple(dict.fromkeys(sign for secret in _SECRETS for sign in secret.signs))
+
 
 def mask_secrets(text: str) -> str:
     """`text` without verification codes, credentials, passwords in URLs, and Stripe's keys."""
     folded = text.casefold()
+    if not any(sign in folded for sign in _SIGNS):
+        return text
     present = tuple(secret for secret in _SECRETS if any(sign in folded for sign in secret.signs))
-    return _any_of(present).sub(_without_secret, text) if present else text
+    return _any_of(present).sub(_without_secret, text)
 
 
 @cache

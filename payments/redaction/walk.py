@@ -15,6 +15,7 @@ T = TypeVar("T")
 _CIRCULAR: Final = "[circular]"
 _TOO_DEEP: Final = "[too deep]"
 _MAX_DEPTH: Final = 50
+_SHORT: Final = 64
 
 _SECRET_NAME: Final = re.compile(
     r"(?:proxy)?authorization|(?:set)?cookie|pin|csc|cvn|track(?:1|2|data)|sessionid"
@@ -69,7 +70,7 @@ class _Walk:
 
     def _rebuilt(self, value: Any, depth: int) -> Any:
         if isinstance(value, Mapping):
-            return {self.visit(name, depth): self._named(name, inner, depth) for name, inner in value.items()}
+            return {self._name(name, depth): self._named(name, inner, depth) for name, inner in value.items()}
         if isinstance(value, BaseException):
             return self._exception(value, depth)
         items = self._items(value, depth)
@@ -94,6 +95,10 @@ class _Walk:
         if meaning is _Meaning.NUMBER:
             return _last_four(value) or self.visit(value, depth)
         return self.visit(value, depth)
+
+    def _name(self, name: Any, depth: int) -> Any:
+        """Names are few, and come again and again."""
+        return _masked_name(name) if type(name) is str and len(name) <= _SHORT else self.visit(name, depth)
 
     def _exception(self, error: BaseException, depth: int) -> BaseException:
         """A copy that was not constructed again: constructors have arguments and effects of their own."""
@@ -120,6 +125,11 @@ class _Walk:
 
 def mask_text(text: str) -> str:
     return mask_card_numbers(mask_secrets(text))
+
+
+@lru_cache(maxsize=4096)
+def _masked_name(name: str) -> str:
+    return mask_text(name)
 
 
 def _number(value: Any) -> Any:
