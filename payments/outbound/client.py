@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import urllib3
 from django.conf import settings
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from payments.gateways.deadlines import DeadlinePool
@@ -59,14 +59,18 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], timeout: float = 
     found = addresses.resolve(target, allowed=allowed, timeout=min(CONNECT_SECONDS, timeout))
     with_host = {**headers, "Host": target.host_header, "Accept-Encoding": "identity"}
     response = _first_answer(target, found, deadline, body=body, headers=with_host)
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, names, _beginning(response), round((monotonic() - began) * 1000))
+
+
+def _beginning(response: urllib3.BaseHTTPResponse) -> str:
+    """Of the body; it is the status that counts, so one that does not come to an end is none."""
     try:
-        text = response.read(READ_BYTES, decode_content=False).decode("utf-8", "replace")
-    except (HTTPError, OSError) as error:
-        raise UnreachableError(type(error).__name__) from error
+        return response.read(READ_BYTES, decode_content=False).decode("utf-8", "replace")
+    except (HTTPError, OSError):
+        return ""
     finally:
         response.close()
-    names = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status, names, text, round((monotonic() - began) * 1000))
 
 
 def _first_answer(target: Target, found: Sequence[str], deadline: float, **request: Any) -> urllib3.BaseHTTPResponse:
@@ -79,7 +83,7 @@ def _first_answer(target: Target, found: Sequence[str], deadline: float, **reque
             return pool.urlopen(
                 "POST", target.path, redirect=False, preload_content=False, timeout=timeout, **request
             )  # fmt: skip
-        except NewConnectionError as failure:
+        except (NewConnectionError, ConnectTimeoutError) as failure:
             error = failure
         except (HTTPError, OSError, ValueError) as failure:
             raise UnreachableError(type(failure).__name__) from failure

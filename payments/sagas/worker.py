@@ -5,7 +5,7 @@ It needs nothing but the database, so it is also what makes a lost broker harmle
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import uuid4
@@ -25,7 +25,7 @@ PAUSE_AFTER_FAULT = 2.0
 class Worker:
     """`poll` and `job_interval` in seconds; `inbox` acts on one thing that has come in, False when there is none.
 
-    `relay` sends one thing that is to go out, False likewise; it has `relay_threads` of its own, for it waits long.
+    Each of `relays` sends one thing that is to go out, False likewise, on a thread of its own: it waits long.
     """
 
     def __init__(
@@ -36,14 +36,12 @@ class Worker:
         inbox: Callable[[], bool],
         jobs: Iterable[str],
         job_interval: float,
-        relay: Callable[[], bool] = lambda: False,
-        relay_threads: int = 0,
+        relays: Collection[Callable[[], bool]] = (),
     ) -> None:
         self.threads = threads
         self.poll = poll
         self.inbox = inbox
-        self.relay = relay
-        self.relay_threads = relay_threads
+        self.relays = relays
         self.jobs = {path: import_string(path) for path in jobs}
         self.job_interval = job_interval
         self.owner = f"worker:{socket.gethostname()[:48]}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -55,9 +53,9 @@ class Worker:
 
     def run(self) -> None:
         log.info("worker_started", owner=self.owner, threads=self.threads)
-        with ThreadPoolExecutor(self.threads + self.relay_threads + 2, thread_name_prefix="worker") as pool:
+        with ThreadPoolExecutor(self.threads + len(self.relays) + 2, thread_name_prefix="worker") as pool:
             futures = [pool.submit(self._repeat, self._work, self.poll) for _ in range(self.threads)]
-            futures += [pool.submit(self._repeat, self.relay, self.poll) for _ in range(self.relay_threads)]
+            futures += [pool.submit(self._repeat, relay, self.poll) for relay in self.relays]
             futures.append(pool.submit(self._repeat, self.inbox, self.poll))
             futures.append(pool.submit(self._repeat, self._run_jobs, self.job_interval))
             for future in futures:

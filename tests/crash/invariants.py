@@ -6,14 +6,15 @@ The gateway's own journal is the oracle. The database, and what clients were tol
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Sum
 from django.db.models.functions import Now
 
 from orders.ids import format_id
 from orders.models import Order, Reservation, Shipment, StockItem
-from payments.models import ChargeAttempt, IdempotencyKey, LedgerPosting, Refund, SagaExecution, SagaStep
+from payments.models import ChargeAttempt, ClientEvent, IdempotencyKey, LedgerPosting, Refund, SagaExecution, SagaStep
+from payments.models.client_events import KINDS
 from payments.sagas.refund import REFUND
 from payments.sagas.remedy import REMEDY
 from payments.sagas.run import BACK_OFF
@@ -240,6 +241,25 @@ def _no_stale_write(world: World) -> Iterator[Finding]:
     orders = {saga.pk: order_of(saga) for saga in world.sagas.values()}
     for saga, wrong in witness.intrusions(world.writes):
         yield orders.get(saga, str(saga)), wrong
+
+
+@invariant("A client was told of every move of its orders, charges and refunds, once and in order.")
+def _clients_are_told(world: World) -> Iterator[Finding]:
+    told: dict[str, list[str]] = defaultdict(list)
+    for event in ClientEvent.objects.order_by("subject", "sequence"):
+        told[event.subject].append(event.kind)
+        if event.sequence != len(told[event.subject]):
+            yield event.subject, f"event {event.sequence} is the {len(told[event.subject])}th"
+    rows: list[tuple[str, Any]] = [
+        ("order", Order.objects.all()),
+        ("charge", ChargeAttempt.objects.all()),
+        ("refund", Refund.objects.all()),
+    ]
+    for what, row in ((what, row) for what, found in rows for row in found):
+        kind, kinds = f"{what}.{row.status}", told[row.public_id]
+        is_new = kind == "order.open" and not kinds
+        if kind in KINDS and not is_new and (kinds[-1:] != [kind] or (what != "order" and kinds.count(kind) > 1)):
+            yield row.public_id, f"it is {row.status}, and was told as {kinds}"
 
 
 @invariant("The same key gets the same answer, to the byte, from the commit that ends its saga on.")

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from orders.models import Order, Reservation, StockItem
-from payments.models import ChargeAttempt, IdempotencyKey, LedgerPosting, SagaExecution, SagaStep
+from payments.models import ChargeAttempt, ClientEvent, IdempotencyKey, LedgerPosting, SagaExecution, SagaStep
 from tests.crash import witness
 from tests.crash.invariants import HORIZON, INVARIANTS, violations
 from tests.crash.witness import Write
@@ -222,6 +222,19 @@ def answer_that_was_not_frozen(scene: Scene) -> None:
     IdempotencyKey.objects.filter(pk=key.pk).update(status=None)
 
 
+def move_that_nobody_was_told_of(scene: Scene) -> None:
+    ClientEvent.objects.filter(kind="order.completed").delete()
+
+
+def move_that_was_told_twice(scene: Scene) -> None:
+    event = ClientEvent.objects.filter(kind="charge.captured").latest("pk")
+    ClientEvent.objects.tell(event.kind, event.subject, event.data, client_id=event.client_id)
+
+
+def event_out_of_the_middle(scene: Scene) -> None:
+    ClientEvent.objects.filter(kind="charge.authorized").delete()
+
+
 BREAKS: list[tuple[Callable[[Scene], None], str]] = [
     (second_capture_of_a_charge, "No order is charged more than its total, at any moment."),
     (
@@ -270,6 +283,10 @@ BREAKS: list[tuple[Callable[[Scene], None], str]] = [
     (stock_held_for_nobody, "Stock: what is available, held and sold is what there was."),
     (write_after_the_end, "Nobody writes to a saga who has no lease, or has lost it."),
     (epoch_that_goes_down, "Nobody writes to a saga who has no lease, or has lost it."),
+    *(
+        (harm, "A client was told of every move of its orders, charges and refunds, once and in order.")
+        for harm in (move_that_nobody_was_told_of, move_that_was_told_twice, event_out_of_the_middle)
+    ),
     (
         other_bytes_for_a_replay,
         "The same key gets the same answer, to the byte, from the commit that ends its saga on.",

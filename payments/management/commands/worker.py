@@ -23,12 +23,12 @@ class Command(BaseCommand):
         parser.add_argument("--job-interval", type=float, default=30, help="seconds between rounds of periodic jobs")
 
     def handle(self, **options: Any) -> None:
+        at_once = 2 if connection.vendor == "sqlite" else 4
         worker = Worker(
-            threads=options["threads"] or (2 if connection.vendor == "sqlite" else 4),
+            threads=options["threads"] or at_once,
             poll=options["poll"],
             inbox=inbox.apply_next,
-            relay=rounds.relay_next,
-            relay_threads=options["relay_threads"] or (2 if connection.vendor == "sqlite" else 4),
+            relays=[rounds.relay_next] * (options["relay_threads"] or at_once),
             jobs=settings.PERIODIC_JOBS,
             job_interval=options["job_interval"],
         )

@@ -87,15 +87,15 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
 
 
 @contextmanager
-def dripping() -> Iterator[str]:
-    """A receiver whose answer never ends."""
+def dripping(beginning: bytes) -> Iterator[str]:
+    """A receiver whose answer begins so and never ends."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
         connection, _address = listener.accept()
         with connection:
             try:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                connection.sendall(beginning)
                 while True:
                     connection.sendall(b"x")
                     time.sleep(0.05)
@@ -111,14 +111,24 @@ def dripping() -> Iterator[str]:
         thread.join()
 
 
-def test_an_answer_that_does_not_end_is_not_waited_for() -> None:
-    with dripping() as url:
+def test_headers_that_do_not_end_are_not_waited_for() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as url:
         began = time.monotonic()
 
         with pytest.raises(UnreachableError):
             post(url, timeout=0.5)
 
         assert time.monotonic() - began < 2
+
+
+def test_a_body_that_does_not_end_is_not_waited_for_and_the_status_counts() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n") as url:
+        began = time.monotonic()
+
+        answer = post(url, timeout=0.5)
+
+        assert time.monotonic() - began < 2
+        assert (answer.status, answer.text) == (200, "")
 
 
 def test_a_long_answer_is_read_in_part() -> None:
