@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from prometheus_client import Counter
 from structlog.contextvars import bind_contextvars
 
+from orders.errors import InvalidTransition
 from payments.errors import WebhookReplayError, WebhookSignatureError
 from payments.gateways import registry as gateways
 from payments.models import WebhookEvent
@@ -56,6 +57,10 @@ def apply(event: WebhookEvent) -> None:
     try:
         with transaction.atomic():
             status = act(event)
+    except InvalidTransition as error:
+        # What comes before it will have come soon: an authorization, before the capture that this event tells.
+        _try_later(event, Status.RECEIVED, error=error.detail[:200])
+        return
     except Exception as error:
         log.exception("webhook_failed", event_id=event.event_id)
         _try_later(event, Status.RECEIVED, error=type(error).__name__)
