@@ -2,12 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from reconciliation.reports.rows import RowType
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
-NO_TYPES: Mapping[str, RowType] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +46,10 @@ class Conventions:
     """
 
     zone: str = ""
-    zones: Mapping[str, str] = field(default=NOTHING)
+    zones: Mapping[str, str] = field(default_factory=dict)
     decimal: str = "."
     grouping: str = ""
-    types: Mapping[str, RowType] = field(default=NO_TYPES)
+    types: Mapping[str, RowType] = field(default_factory=dict)
     encoding: str = ""
     reference_column: str = ""
     mapping: ColumnMapping | None = None

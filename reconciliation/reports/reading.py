@@ -1,6 +1,7 @@
 """The way in: open a report, walk through its rows, and use them once the walk has ended well."""
 
 from collections.abc import Iterator
+from heapq import nsmallest
 from itertools import islice
 from typing import BinaryIO, Final
 
@@ -54,12 +55,14 @@ class Report:
         self._is_walked = True
         reader = self._found.format(self._conventions, self._problems)
         with Repeats() as repeats:
-            for row in reader.rows(self._found.header, self._lines(reader.has_preamble)):
+            for row in reader.rows(self._found.header, self._lines(reader.reads_header)):
                 self.proof.add(row)
                 repeats.add(row)
                 yield row
-            for line, first in sorted(repeats.found()):
+            disproved = [] if self._problems else reader.disproved
+            for line, first in nsmallest(MAX_PROBLEMS, repeats.found()):
                 self._problems.add(Problem(line, "", f"is the same movement as line {first}"))
+        self._problems.add(*disproved)
         if not (self._survey.is_ended or reader.proves_its_end):
             self._problems.add(Problem(self._last, "", "is the last line and has no line end: the file may be cut off"))
         self.proof.checks = tuple(reader.checks)
@@ -72,8 +75,8 @@ class Report:
         top_lines = tables.first_lines(self._file, self._survey.encoding, detection.PREAMBLE)
         return detection.in_text(top_lines, formats, self._conventions)
 
-    def _lines(self, has_preamble: bool) -> Iterator[Line]:
-        top = self._found.header.line if has_preamble else 0
+    def _lines(self, reads_header: bool) -> Iterator[Line]:
+        top = self._found.header.line - reads_header
         for line, cells in self._all_lines(top):
             self._last = line
             yield line, cells

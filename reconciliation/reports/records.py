@@ -130,5 +130,8 @@ class Record:
             return instead
 
     def note(self, name: str, reason: str) -> None:
+        self.problems.append(self.problem(name, reason))
+
+    def problem(self, name: str, reason: str) -> Problem:
         place = self._header.place(name)
-        self.problems.append(Problem(self.line, name if place is None else self._header.spelled[place], reason))
+        return Problem(self.line, name if place is None else self._header.spelled[place], reason)

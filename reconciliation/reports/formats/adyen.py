@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from orders.money import in_words
 from reconciliation.reports.conventions import Conventions
-from reconciliation.reports.errors import Problems
+from reconciliation.reports.errors import Problem, Problems
 from reconciliation.reports.formats.base import Columnar
 from reconciliation.reports.records import Record
 from reconciliation.reports.rows import Row, RowType
@@ -86,7 +86,8 @@ class AdyenSettlement(Columnar):
         for (batch, currency), (credit, debit) in sorted(self._balances.items()):
             sums = f"credits of {in_words(credit, currency)}, debits of {in_words(debit, currency)}"
             if credit != debit:
-                self._note(last, f"batch {batch} does not come to nothing: {sums}", column="Net Credit (NC)")
+                reason = f"batch {batch} does not come to nothing: {sums}"
+                self.disproved.append(Problem(last, "Net Credit (NC)", reason))
             self.checks.append(f"batch {batch}: {sums}")
 
     def _add(self, batch: str, currency: str, credit: int, debit: int) -> None:

@@ -12,12 +12,16 @@ from reconciliation.reports.tables import Line, names_of
 
 
 class Format(ABC):
-    """Made for one file, which it walks through once. `checks` then says what the file has proved."""
+    """Made for one file, which it walks through once.
+
+    Then `disproved` is what the file's own sums say against its rows, and `checks` what they say in words. Both mean
+    something only if every row could be read and none is there twice, so it is the caller who brings them up.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    has_preamble: ClassVar[bool] = True
-    """Whether what stands above the header is none of the format's business."""
+    reads_header: ClassVar[bool] = False
+    """Whether the line it was told by is a record of it."""
     proves_its_end: ClassVar[bool] = False
     """Whether a file that was cut off cannot be taken for a whole one."""
 
@@ -25,6 +29,7 @@ class Format(ABC):
         self.conventions = conventions
         self.problems = problems
         self.checks: list[str] = []
+        self.disproved: list[Problem] = []
 
     @classmethod
     @abstractmethod
@@ -33,7 +38,7 @@ class Format(ABC):
 
     @abstractmethod
     def rows(self, header: Header, lines: Iterator[Line]) -> Iterator[Row]:
-        """`lines` begin below the header, or at the top of the file for a format without a preamble."""
+        """`lines` begin below the header, or with it for a format that reads it."""
 
 
 class Columnar(Format):
@@ -59,7 +64,7 @@ class Columnar(Format):
                 continue
             last = line
             if len(cells) != len(header):
-                self._note(line, f"has {len(cells)} cells under {len(header)} column names: cut off, or split wrongly")
+                self.problems.add(wrong_width(line, len(cells), len(header)))
                 continue
             record = Record(line, cells, header, self.conventions)
             row = self.row(record)
@@ -67,15 +72,15 @@ class Columnar(Format):
                 self.problems.add(*record.problems)
             elif row is not None:
                 yield row
-        if not self.problems:
-            self.finish(last)
+        self.finish(last)
 
     @abstractmethod
     def row(self, record: Record) -> Row | None:
         """None for a line that is no movement. What cannot be read is noted in the record, and the row not used."""
 
     def finish(self, last: int) -> None:
-        """Add what all rows together prove wrong. Not asked when some could not be read: their sums say nothing."""
+        """Hold the sums of all rows against what the file says; its last row is in line `last`."""
 
-    def _note(self, line: int, reason: str, *, column: str = "") -> None:
-        self.problems.add(Problem(line, column, reason))
+
+def wrong_width(line: int, cells: int, names: int) -> Problem:
+    return Problem(line, "", f"has {cells} cells under {names} column names: cut off, or split wrongly")

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from reconciliation.reports import amounts
 from reconciliation.reports.conventions import Conventions
 from reconciliation.reports.errors import Problem, Problems
-from reconciliation.reports.formats.base import Format
+from reconciliation.reports.formats.base import Format, wrong_width
 from reconciliation.reports.formats.paypal_codes import type_of
 from reconciliation.reports.formats.paypal_sections import Section
 from reconciliation.reports.records import Header, Record
@@ -29,14 +29,14 @@ ENDS: Final = frozenset({"RF", "RC", "FF"})
 class PayPalSettlement(Format):
     name = "paypal_settlement"
     title = "PayPal, settlement report (STL)"
-    has_preamble: ClassVar[bool] = False
+    reads_header: ClassVar[bool] = True
     proves_its_end = True
 
     def __init__(self, conventions: Conventions, problems: Problems) -> None:
         super().__init__(conventions, problems)
         self._header: Header | None = None
         self._section: Section | None = None
-        self._report = Section(0, problems)
+        self._report = Section(1, self.disproved)
         """All sections together, for the footers of the whole report."""
         self._is_whole = False
 
@@ -60,6 +60,8 @@ class PayPalSettlement(Format):
             else:
                 self._record(line, kind, cells[1:])
         self._close(line)
+        if self._report.has_footers:
+            self._report.close(line)
         if kind not in ENDS:
             self._note(line, "is the last line, but no end of a report (RF, RC or FF): the file was cut off")
 
@@ -69,7 +71,7 @@ class PayPalSettlement(Format):
                 self._is_whole = True
             case "SH":
                 self._close(line)
-                self._section, self._header = Section(line, self.problems), None
+                self._section, self._header = Section(line, self.disproved), None
             case "CH":
                 self._columns(line, cells)
             case "SF" | "SC" | "RF" | "RC":
@@ -105,10 +107,10 @@ class PayPalSettlement(Format):
         if self._section is None or self._header is None:
             self._note(line, "is a transaction outside of a section, or above its columns")
             return None
+        if self._section.has_footers:
+            self._note(line, "is a transaction below the footers of its section")
         if len(cells) != len(self._header):
-            self._note(
-                line, f"has {len(cells)} cells under {len(self._header)} column names: cut off, or split wrongly"
-            )
+            self.problems.add(wrong_width(line, len(cells), len(self._header)))
             return None
         record = Record(line, cells, self._header, self.conventions)
         row = self._row(record)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orders.money import in_words
 from reconciliation.reports import amounts
-from reconciliation.reports.errors import Problem, Problems
+from reconciliation.reports.errors import Problem
 from reconciliation.reports.rows import Row, RowType
 
 
@@ -27,21 +27,23 @@ class Sides:
 
 
 class Section:
-    """Add its rows, then ask for each footer whether it is right. All rows have to be under some footer."""
+    """Add its rows, then tell it each footer, then close it: what is wrong goes to `disproved`."""
 
-    def __init__(self, line: int, problems: Problems) -> None:
+    def __init__(self, line: int, disproved: list[Problem]) -> None:
         self.checks: list[str] = []
         self._line = line
-        self._problems = problems
+        self._disproved = disproved
         self._rows = 0
         self._sides: dict[str, Sides] = defaultdict(Sides)
         self._footers: dict[str, int] = {}
         self._conversions: dict[str, Row] = {}
 
+    @property
+    def has_footers(self) -> bool:
+        return bool(self._footers)
+
     def add(self, row: Row, *, pair: str | None = None) -> None:
         """`pair`: what the two sides of a conversion have in common; None leaves them unpaired."""
-        if self._footers:
-            self._note(row.line, "is a transaction below the footers of its section")
         self._rows += 1
         self._sides[row.currency].add(row)
         if row.type == RowType.CONVERSION and pair is not None:
@@ -66,18 +68,14 @@ class Section:
         return None
 
     def expect_rows(self, line: int, cells: Sequence[str]) -> None:
-        if not self._problems and cells[:1] != [str(self._rows)]:
+        if cells[:1] != [str(self._rows)]:
             self._note(line, f"counts {''.join(cells[:1])} transactions, but there are {self._rows}")
         self.checks.append(f"{self._rows} rows")
 
     def close(self, line: int) -> None:
-        """Raise or note what is missing at the end of the section."""
-        if self._problems:
-            return
-        for currency in self._sides.keys() - self._footers.keys():
-            self._note(
-                line, f"the footer (SF) of {currency} is missing in the section from line {self._line}: cut off?"
-            )
+        """All rows are under some footer, and conversions in pairs."""
+        for currency in sorted(self._sides.keys() - self._footers.keys()):
+            self._note(line, f"the footer of {currency} is missing in what begins in line {self._line}: cut off?")
         for row in self._conversions.values():
             self._note(row.line, "is half of a currency conversion, whose other half is missing")
 
@@ -90,9 +88,9 @@ class Section:
             self._note(row.line, f"does not go with line {other.line} as the two sides of one currency conversion")
 
     def _expect(self, line: int, currency: str, what: str, said: list[int], read: list[int]) -> None:
-        if not self._problems and sorted(said) != sorted(read):
+        if sorted(said) != sorted(read):
             say, have = (" and ".join(in_words(side, currency) for side in sides) for sides in (said, read))
             self._note(line, f"{what} amounts of {say}, but the rows have credits and debits of {have}")
 
     def _note(self, line: int, reason: str) -> None:
-        self._problems.add(Problem(line, "", reason))
+        self._disproved.append(Problem(line, "", reason))

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from orders.money import in_words
 from reconciliation.reports.conventions import Conventions
-from reconciliation.reports.errors import Problems
+from reconciliation.reports.errors import Problem, Problems
 from reconciliation.reports.formats.base import Columnar
 from reconciliation.reports.proof import Sums
 from reconciliation.reports.records import Record
@@ -43,7 +43,8 @@ class Sandbox(Columnar):
     def finish(self, last: int) -> None:
         for currency, sums in self._sums.items():
             if currency not in self._totals:
-                self._note(last, f"the TOTAL line of {currency} is missing, for {sums.rows} rows: the file was cut off")
+                reason = f"the TOTAL line of {currency} is missing, for {sums.rows} rows: the file was cut off"
+                self.disproved.append(Problem(last, "", reason))
 
     def _movement(self, record: Record) -> Row:
         currency = record.currency("currency")
@@ -75,14 +76,13 @@ class Sandbox(Columnar):
         if currency in self._totals:
             record.note("currency", f"{currency} has had its TOTAL in line {self._totals[currency]}")
         self._totals[currency] = record.line
-        said = {name: record.amount(name, currency) for name in ("gross", "fee", "net")}
-        if self.problems or record.problems:
-            return
         read = self._sums.get(currency, Sums())
         if record.text("type") != str(read.rows):
-            record.note("type", f"TOTAL of {record.text('type')} rows in {currency}, but there are {read.rows}")
+            reason = f"TOTAL of {record.text('type')} rows in {currency}, but there are {read.rows}"
+            self.disproved.append(record.problem("type", reason))
         for name, amount in (("gross", read.gross_minor), ("fee", read.fee_minor), ("net", read.net_minor)):
-            if said[name] != amount:
-                sums = f"{in_words(said[name], currency)}, but the rows add up to {in_words(amount, currency)}"
-                record.note(name, f"TOTAL of {sums}")
+            said = record.amount(name, currency)
+            if said != amount:
+                sums = f"{in_words(said, currency)}, but the rows add up to {in_words(amount, currency)}"
+                self.disproved.append(record.problem(name, f"TOTAL of {sums}"))
         self.checks.append(f"TOTAL {currency}: {read.rows} rows, net {in_words(read.net_minor, currency)}")
