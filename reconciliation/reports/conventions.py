@@ -42,7 +42,8 @@ class Conventions:
     `zone` is the IANA name of the time zone of times that come without one; `zones` has one for each abbreviation the
     gateway writes beside its times. `decimal` and `grouping` are the separators in amounts. `types` adds the
     gateway's words this version does not know. `encoding` is for files that cannot be told by their bytes.
-    `reference_column` is where our order is, if not at the format's usual place.
+    `reference_column` is where our order is, if not at the format's usual place. `is_last_line_ended` is false for
+    files whose last line never has a line end; else the lack of one tells that a file was cut off.
     """
 
     zone: str = ""
@@ -52,6 +53,7 @@ class Conventions:
     types: Mapping[str, RowType] = field(default_factory=dict)
     encoding: str = ""
     reference_column: str = ""
+    is_last_line_ended: bool = True
     mapping: ColumnMapping | None = None
 
     def __post_init__(self) -> None:

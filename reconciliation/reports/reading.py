@@ -36,7 +36,7 @@ class Report:
         formats = detection.candidates(format, conventions)
         self._file = file
         self._conventions = conventions
-        self._problems = problems or Problems()
+        self._problems = Problems() if problems is None else problems
         self._survey = survey(file, encoding=conventions.encoding)
         self._found = self._detect(formats)
         self._last = self._found.header.line
@@ -63,7 +63,7 @@ class Report:
             for line, first in nsmallest(MAX_PROBLEMS, repeats.found()):
                 self._problems.add(Problem(line, "", f"is the same movement as line {first}"))
         self._problems.add(*disproved)
-        if not (self._survey.is_ended or reader.proves_its_end):
+        if not (self._survey.is_ended or reader.proves_its_end) and self._conventions.is_last_line_ended:
             self._problems.add(Problem(self._last, "", "is the last line and has no line end: the file may be cut off"))
         self.proof.checks = tuple(reader.checks)
         self.proof.is_complete = not self._problems

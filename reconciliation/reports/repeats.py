@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from hashlib import blake2b
 from itertools import pairwise
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Final, Self
 
 from reconciliation.reports.rows import Row
 
 _FILES: Final = 64
+_IN_MEMORY: Final = 1 << 14
+"""Bytes of each file. Only reports of some ten thousand rows reach the disk."""
 _DIGEST: Final = 16
 _ENTRY: Final = _DIGEST + 8
 
@@ -28,7 +30,7 @@ class Repeats:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._files = [stack.enter_context(TemporaryFile()) for _ in range(_FILES)]
+            self._files = [stack.enter_context(SpooledTemporaryFile(_IN_MEMORY)) for _ in range(_FILES)]
             self._stack = stack.pop_all()
         return self
 

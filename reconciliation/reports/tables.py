@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
 from reconciliation.reports.errors import refuse
@@ -17,24 +18,16 @@ Line = tuple[int, list[str]]
 
 def delimited(file: BinaryIO, encoding: str, delimiter: str, *, skip: int = 0) -> Iterator[Line]:
     """The records below the first `skip` lines. Raise ReportError at the first that is no such record."""
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding, newline="")
-    try:
+    with _decoded(file, encoding) as text:
         physical = _physical(text)
         for _ in range(skip):
             next(physical)
         yield from _records(physical, delimiter, skip)
-    finally:
-        text.detach()
 
 
 def first_lines(file: BinaryIO, encoding: str, count: int) -> list[str]:
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding, newline="")
-    try:
+    with _decoded(file, encoding) as text:
         return [line for _, line in zip(range(count), _physical(text), strict=False)]
-    finally:
-        text.detach()
 
 
 def split(line: str, delimiter: str) -> list[str]:
@@ -52,6 +45,18 @@ def name_of(cell: str) -> str:
 
 def names_of(cells: Sequence[str]) -> list[str]:
     return [name_of(cell) for cell in cells]
+
+
+@contextmanager
+def _decoded(file: BinaryIO, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """Leaves the file open: it is not ours. Whose it is may have closed it before the reading was given up."""
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding, newline="")
+    try:
+        yield text
+    finally:
+        with suppress(ValueError):
+            text.detach()
 
 
 def _records(physical: Iterator[str], delimiter: str, skip: int) -> Iterator[Line]:

@@ -83,6 +83,8 @@ class AdyenSettlement(Columnar):
 
     def finish(self, last: int) -> None:
         """What came into a batch has left it, by the payout at the latest."""
+        if not self._balances:
+            self.disproved.append(Problem(last, "", "there is no row below the header, and so no batch"))
         for (batch, currency), (credit, debit) in sorted(self._balances.items()):
             sums = f"credits of {in_words(credit, currency)}, debits of {in_words(debit, currency)}"
             if credit != debit:

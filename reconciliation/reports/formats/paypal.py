@@ -94,8 +94,7 @@ class PayPalSettlement(Format):
         self._header = Header(line, cells)
         self._header.require_once(REQUIRED)
         missing = self.missing(["CH", *cells], self.conventions)
-        if missing:
-            self._note(line, f"the columns {', '.join(missing)} are missing")
+        self.problems.add(*(Problem(line, name, "this column is missing") for name in missing))
 
     def _close(self, line: int) -> None:
         if self._section:

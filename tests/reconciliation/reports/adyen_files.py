@@ -5,57 +5,32 @@ from typing import Final
 
 from reconciliation.reports.conventions import Conventions
 from reconciliation.reports.rows import RowType
-from tests.reconciliation.reports.files import ORDER, Cells, Sample, row, table
+from tests.reconciliation.reports.files import ORDER, Cells, Sample, header, row, table
 
-ADYEN: Final = [
-    "Company Account",
-    "Merchant Account",
-    "Psp Reference",
-    "Merchant Reference",
-    "Payment Method",
-    "Creation Date",
-    "TimeZone",
-    "Type",
-    "Modification Reference",
-    "Gross Currency",
-    "Gross Debit (GC)",
-    "Gross Credit (GC)",
-    "Exchange Rate",
-    "Net Currency",
-    "Net Debit (NC)",
-    "Net Credit (NC)",
-    "Commission (NC)",
-    "Markup (NC)",
-    "Scheme Fees (NC)",
-    "Interchange (NC)",
-    "Payment Method Variant",
-    "Modification Merchant Reference",
-    "Batch Number",
-    "Reserved4",
-    "Reserved5",
-    "Reserved6",
-    "Reserved7",
-    "Reserved8",
-    "Reserved9",
-    "Reserved10",
-]
+ADYEN: Final = header(
+    "Company Account,Merchant Account,Psp Reference,Merchant Reference,Payment Method,Creation Date,TimeZone,"
+    "Type,Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,"
+    "Net Debit (NC),Net Credit (NC),Commission (NC),Markup (NC),Scheme Fees (NC),Interchange (NC),"
+    "Payment Method Variant,Modification Merchant Reference,Batch Number,Reserved4,Reserved5,Reserved6,"
+    "Reserved7,Reserved8,Reserved9,Reserved10"
+)
 ADYEN_SINCE_2025: Final = [*ADYEN, "Booking Date", "Booking Date TimeZone", "Payment Fees (NC)", "Gross Fees (NC)"]
 
 
-def adyen(header: Sequence[str] = ADYEN) -> Sample:
-    """Blended and interchange prices, a fee above its payment, a refund, a chargeback, a conversion, fees, the payout."""
+def adyen(names: Sequence[str] = ADYEN) -> Sample:
+    """Both kinds of price, a fee above its payment, a refund, a chargeback, a conversion, a fee, the payout."""
     common = {"Creation Date": "2026-01-31 02:00:00", "TimeZone": "PST", "Batch Number": "7", "Net Currency": "EUR"}
 
     def cells(kind: str, psp: str, modification: str, **more: str) -> Cells:
         names = {"Type": kind, "Psp Reference": psp, "Modification Reference": modification}
         return {**common, **names, **{_COLUMNS[name]: text for name, text in more.items()}}
 
-    newer = {"Payment Fees (NC)": "1.3"} if "Payment Fees (NC)" in header else {}
+    newer = {"Payment Fees (NC)": "1.3"} if "Payment Fees (NC)" in names else {}
     blended = cells("Settled", "P1", "M1", gc="EUR", gross_credit="38.1", net_credit="37.1", commission="1")
     parts = cells("Settled", "P2", "M2", gc="EUR", gross_credit="50.00", net_credit="48.70", markup=".2", scheme=".1",
                   interchange="1.00")  # fmt: skip
     lines = table(
-        header,
+        names,
         [
             {**blended, "Merchant Reference": ORDER},
             {**parts, **newer},

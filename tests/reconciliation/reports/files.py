@@ -2,13 +2,16 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO, StringIO
-from typing import Any, Final
+from typing import Any, Final, Self
+
+import pytest
 
 from reconciliation.reports.conventions import Conventions
-from reconciliation.reports.reading import Report
+from reconciliation.reports.errors import Problem, ReportError
+from reconciliation.reports.reading import Report, doctor
 from reconciliation.reports.rows import Row, RowType
 
 ORDER: Final = "ord_é1"
@@ -19,22 +22,48 @@ Cells = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Sample:
-    """A file that proves itself. `body` is how many lines at its end are movements, up to `footer` others."""
+    """A file that proves itself, and its rows; the movement of a row is `lines[row.line - 1]`."""
 
     format: str
     lines: Sequence[Sequence[str]]
     rows: Sequence[Row]
     conventions: Conventions = field(default_factory=Conventions)
-    footer: int = 0
 
     def encoded(self, *, encoding: str = "utf-8", delimiter: str = ",", end: str = "\n", above: str = "") -> bytes:
         return (above + written(self.lines, delimiter=delimiter, end=end)).encode(encoding)
 
-    def with_lines(self, lines: Sequence[Sequence[str]]) -> "Sample":
-        return Sample(self.format, lines, self.rows, self.conventions, self.footer)
+    def having(self, lines: Sequence[Sequence[str]]) -> Self:
+        return replace(self, lines=lines)
 
-    def read(self, data: bytes, *, format: str = "") -> list[Row]:
-        return list(Report(BytesIO(data), format=format or self.format, conventions=self.conventions))
+    def without(self, line: int) -> Self:
+        return self.having([*self.lines[: line - 1], *self.lines[line:]])
+
+    def changed(self, line: int, column: str, text: str) -> Self:
+        """With another text in one cell of a movement or, for PayPal, of any record under the columns' names."""
+        place = self.names.index(column)
+        cells = list(self.lines[line - 1])
+        return self.having([*self.lines[: line - 1], [*cells[:place], text, *cells[place + 1 :]], *self.lines[line:]])
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.lines[self.rows[0].line - 2]
+
+    def cell(self, line: int, column: str) -> str:
+        return self.lines[line - 1][self.names.index(column)]
+
+    def report(self, data: bytes | None = None) -> Report:
+        """Recognised by its header."""
+        return Report(BytesIO(self.encoded() if data is None else data), conventions=self.conventions)
+
+    def doctored(self) -> list[Problem]:
+        return doctor(BytesIO(self.encoded()), conventions=self.conventions)
+
+
+def refused(sample: Sample, data: bytes | None = None) -> Problem:
+    """Why nothing is imported from a file."""
+    with pytest.raises(ReportError) as refusal:
+        list(sample.report(data))
+    return refusal.value.problem
 
 
 def written(lines: Sequence[Sequence[str]], *, delimiter: str = ",", end: str = "\n") -> str:
@@ -43,11 +72,16 @@ def written(lines: Sequence[Sequence[str]], *, delimiter: str = ",", end: str = 
     return text.getvalue()
 
 
-def table(header: Sequence[str], rows: Sequence[Cells]) -> list[list[str]]:
+def header(text: str) -> list[str]:
+    """The names of columns, as the first line of a file has them."""
+    return text.split(",")
+
+
+def table(names: Sequence[str], rows: Sequence[Cells]) -> list[list[str]]:
     """Columns that a row does not name are empty."""
-    unknown = {name for row in rows for name in row} - set(header)
+    unknown = {name for row in rows for name in row} - set(names)
     assert not unknown, unknown
-    return [list(header), *([row.get(name, "") for name in header] for row in rows)]
+    return [list(names), *([row.get(name, "") for name in names] for row in rows)]
 
 
 def row(line: int, type_: RowType, native: str, entry: str, gross: int, fee: int, **facts: Any) -> Row:

@@ -3,28 +3,14 @@
 from typing import Final
 
 from reconciliation.reports.rows import RowType
-from tests.reconciliation.reports.files import ORDER, Sample, row
+from tests.reconciliation.reports.files import ORDER, Sample, header, row
 
-PAYPAL: Final = [
-    "CH",
-    "Transaction ID",
-    "Invoice ID",
-    "PayPal Reference ID",
-    "PayPal Reference ID Type",
-    "Transaction Event Code",
-    "Transaction Initiation Date",
-    "Transaction Completion Date",
-    "Transaction Debit or Credit",
-    "Gross Transaction Amount",
-    "Gross Transaction Currency",
-    "Fee Debit or Credit",
-    "Fee Amount",
-    "Fee Currency",
-    "Custom Field",
-    "Consumer ID",
-    "Payment Tracking ID",
-    "Store ID",
-]
+PAYPAL: Final = header(
+    "CH,Transaction ID,Invoice ID,PayPal Reference ID,PayPal Reference ID Type,Transaction Event Code,"
+    "Transaction Initiation Date,Transaction Completion Date,Transaction Debit or Credit,"
+    "Gross Transaction Amount,Gross Transaction Currency,Fee Debit or Credit,Fee Amount,Fee Currency,"
+    "Custom Field,Consumer ID,Payment Tracking ID,Store ID"
+)
 
 
 def paypal() -> Sample:
@@ -77,7 +63,7 @@ def paypal() -> Sample:
         row(10, RowType.FEE, "T0100", "T6", -35, 0),
         row(11, RowType.PAYOUT, "T0400", "T7", -9000, 0),
     ]
-    return Sample("paypal_settlement", lines, rows, footer=7)
+    return Sample("paypal_settlement", lines, rows)
 
 
 _PAYPAL_COLUMNS: Final = {

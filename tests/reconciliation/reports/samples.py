@@ -5,22 +5,11 @@ from typing import Final
 from reconciliation.reports.conventions import ColumnMapping, Conventions
 from reconciliation.reports.rows import RowType
 from tests.reconciliation.reports.adyen_files import adyen
-from tests.reconciliation.reports.files import ORDER, Sample, row
+from tests.reconciliation.reports.files import ORDER, Sample, header, row
 from tests.reconciliation.reports.paypal_files import paypal
 from tests.reconciliation.reports.stripe_files import stripe_dashboard, stripe_itemized
 
-SANDBOX: Final = [
-    "transaction_id",
-    "type",
-    "reference",
-    "created_at",
-    "currency",
-    "gross",
-    "fee",
-    "net",
-    "status",
-    "payout_id",
-]
+SANDBOX: Final = header("transaction_id,type,reference,created_at,currency,gross,fee,net,status,payout_id")
 BANK: Final = ["Beleg", "Vorgang", "Buchungstag", "Betrag", "Entgelt", "Auszahlung", "Währung", "Bestellung"]
 
 
@@ -47,7 +36,7 @@ def sandbox() -> Sample:
         row(6, RowType.DISPUTE_REVERSAL, "dispute_reversal", "dpr_1", 3000, 0, **order),
         row(7, RowType.PAYOUT, "payout", "spo_1", -1325, 0, **batch),
     ]
-    return Sample("sandbox", lines, rows, footer=2)
+    return Sample("sandbox", lines, rows)
 
 
 def generic() -> Sample:

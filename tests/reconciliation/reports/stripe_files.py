@@ -3,49 +3,19 @@
 from typing import Final
 
 from reconciliation.reports.rows import RowType
-from tests.reconciliation.reports.files import ORDER, Cells, Sample, row, table
+from tests.reconciliation.reports.files import ORDER, Cells, Sample, header, row, table
 
-ITEMIZED: Final = [
-    "automatic_payout_id",
-    "automatic_payout_effective_at",
-    "balance_transaction_id",
-    "created_utc",
-    "created",
-    "available_on_utc",
-    "available_on",
-    "currency",
-    "gross",
-    "fee",
-    "net",
-    "reporting_category",
-    "source_id",
-    "description",
-    "customer_facing_amount",
-    "customer_facing_currency",
-    "regulatory_tag",
-    "charge_id",
-    "payment_intent_id",
-    "payment_metadata[paydesk_order]",
-]
-DASHBOARD: Final = [
-    "id",
-    "Type",
-    "Source",
-    "Amount",
-    "Fee",
-    "Destination Platform Fee",
-    "Destination Platform Fee Currency",
-    "Net",
-    "Currency",
-    "Created (UTC)",
-    "Available On (UTC)",
-    "Description",
-    "Customer Facing Amount",
-    "Customer Facing Currency",
-    "Transfer",
-    "Transfer Date (UTC)",
-    "Transfer Group",
-]
+ITEMIZED: Final = header(
+    "automatic_payout_id,automatic_payout_effective_at,balance_transaction_id,created_utc,created,"
+    "available_on_utc,available_on,currency,gross,fee,net,reporting_category,source_id,description,"
+    "customer_facing_amount,customer_facing_currency,regulatory_tag,charge_id,payment_intent_id,"
+    "payment_metadata[paydesk_order]"
+)
+DASHBOARD: Final = header(
+    "id,Type,Source,Amount,Fee,Destination Platform Fee,Destination Platform Fee Currency,Net,Currency,"
+    "Created (UTC),Available On (UTC),Description,Customer Facing Amount,Customer Facing Currency,Transfer,"
+    "Transfer Date (UTC),Transfer Group"
+)
 
 
 def stripe_itemized() -> Sample:
