@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 from reconciliation.reports.errors import refuse
@@ -38,6 +39,7 @@ def split(line: str, delimiter: str) -> list[str]:
         return []
 
 
+@lru_cache
 def name_of(cell: str) -> str:
     """How a column's name is compared: whatever its case and the space around and in it."""
     return " ".join(cell.casefold().split())
