@@ -99,6 +99,8 @@ def test_an_error_says_where_and_why_in_one_sentence() -> None:
     with pytest.raises(ReportError) as refusal:
         list(SAMPLES["sandbox"].changed(3, "gross", "50,00").report())
 
+    assert (refusal.value.line, refusal.value.column) == (3, "gross")
+    assert refusal.value.reason in str(refusal.value)
     assert str(refusal.value).startswith("line 3, column gross: '50,00' is not an amount written with '.'")
 
 

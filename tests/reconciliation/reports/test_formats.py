@@ -1,5 +1,6 @@
 """What each format's own words, columns and amounts come out as."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -11,7 +12,7 @@ from reconciliation.reports.formats.stripe import ORDER as ORDER_COLUMN
 from reconciliation.reports.reading import Report, prove
 from reconciliation.reports.rows import RowType
 from tests.reconciliation.reports.adyen_files import ADYEN_SINCE_2025, adyen
-from tests.reconciliation.reports.files import ORDER, Sample, refused
+from tests.reconciliation.reports.files import ORDER, Sample, at, refused
 from tests.reconciliation.reports.samples import SAMPLES
 
 every_format = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
@@ -164,12 +165,19 @@ def test_a_word_nobody_knows_is_refused_until_somebody_says_what_it_means(format
     sample = SAMPLES[format_]
     line = sample.rows[-1].line
     strange = sample.changed(line, column, "brand_new")
-    how = strange.conventions
-    told = Conventions(zone=how.zone, zones=how.zones, decimal=how.decimal, grouping=how.grouping, mapping=how.mapping,
-                       types={"brand_new": RowType.ADJUSTMENT})  # fmt: skip
+    told = replace(strange.conventions, types={"brand_new": RowType.ADJUSTMENT})
 
     assert (refused(strange).line, refused(strange).column) == (line, column)
     assert list(Report(BytesIO(strange.encoded()), conventions=told))[-1].type == RowType.ADJUSTMENT
+
+
+def test_a_mapped_date_may_come_with_its_offset() -> None:
+    sample = SAMPLES["generic"].changed(2, "Buchungstag", "31.01.2026 05:00 -0500")
+    assert sample.conventions.mapping is not None
+    mapping = replace(sample.conventions.mapping, date_format="%d.%m.%Y %H:%M %z")
+    how = replace(sample.conventions, mapping=mapping)
+
+    assert next(iter(Report(BytesIO(sample.encoded()), conventions=how))).occurred_at == at(10)
 
 
 def test_a_mapping_names_either_a_column_or_a_currency() -> None:

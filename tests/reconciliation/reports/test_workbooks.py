@@ -70,6 +70,19 @@ def test_a_number_that_excel_has_rounded_or_that_is_none_is_refused(stored: str)
     assert refused(of(SALE, (number(stored), *SALE[1:]))).line == 3
 
 
+@pytest.mark.parametrize("cell", [number("99999999999", style=1), shared(99)])
+def test_a_date_or_a_text_that_there_is_not_is_refused(cell: str) -> None:
+    assert refused(of((SALE[0], SALE[1], cell, SALE[3]))).line in {1, 2}
+
+
+def test_how_a_text_is_pronounced_is_no_part_of_it() -> None:
+    spoken = f'<sst xmlns="{MAIN}"><si><t>S</t><rPh sb="0" eb="1"><t>es</t></rPh><r><t>1</t></r></si></sst>'
+    data = book({"January": sheet([[inline(text) for text in STRINGS[:4]], (shared(0), inline("sale"), *SALE[2:])])},
+                more={"xl/sharedStrings.xml": spoken})  # fmt: skip
+
+    assert read(data) == [EXPECTED]
+
+
 def test_a_whole_number_may_be_a_name() -> None:
     (sale,) = read(of((number("4711"), *SALE[1:])))
 
