@@ -35,7 +35,8 @@ class Row:
     transaction_id: str
     """The gateway's name for the movement, as its API and webhooks use it; empty if it has none."""
     entry_id: str
-    """The report's name for this row, where that is another one (Stripe's `txn_…`). With the type it is unique."""
+    """The report's name for this row, which may be another one (Stripe's `txn_…`): unique with type and currency.
+    Empty where the report has none."""
     reference: str = ""
     """Ours: the order."""
     charge_reference: str = ""

@@ -68,7 +68,8 @@ class AdyenSettlement(Columnar):
             type=type_,
             native_type=record.text("Type"),
             transaction_id=modification or payment,
-            entry_id=modification or payment,
+            # Costs and payouts have a description there, which several merchant accounts of one batch may share.
+            entry_id=(modification or payment) if payment else "",
             reference=record.text(self.conventions.reference_column or "Merchant Reference"),
             charge_reference=payment,
             payout_id=batch,

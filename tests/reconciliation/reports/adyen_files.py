@@ -51,8 +51,8 @@ def adyen(names: Sequence[str] = ADYEN) -> Sample:
         row(5, RowType.REFUND, "Refunded", "M4", -1000, 10, charge_reference="P1", **batch),
         row(6, RowType.DISPUTE, "Chargeback", "M5", -5000, 750, charge_reference="P2", **batch),
         row(7, RowType.CHARGE, "Settled", "M6", 10200, 200, charge_reference="P6", **batch, **usd),
-        row(8, RowType.FEE, "Fee", "Transaction fees, January", -306, 0, **batch),
-        row(9, RowType.PAYOUT, "MerchantPayout", "TX7", -11500, 0, **batch),
+        row(8, RowType.FEE, "Fee", "", -306, 0, transaction_id="Transaction fees, January", **batch),
+        row(9, RowType.PAYOUT, "MerchantPayout", "", -11500, 0, transaction_id="TX7", **batch),
     ]
     return Sample("adyen_settlement", lines, rows, Conventions(zones={"PST": "America/Los_Angeles"}))
 

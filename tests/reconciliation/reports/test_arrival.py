@@ -123,11 +123,13 @@ def test_a_row_that_is_there_twice_is_refused_with_both_lines(sample: Sample) ->
         assert f"line {row.line}" in problem.reason
 
 
-def test_a_fee_without_a_name_of_its_own_is_refused_when_it_is_there_twice() -> None:
-    sample = SAMPLES["adyen_settlement"].changed(8, "Modification Reference", "")
-    twice = sample.having([*sample.lines[:8], *sample.lines[7:]])
+def test_costs_that_only_share_their_description_are_not_the_same_movement() -> None:
+    sample = SAMPLES["adyen_settlement"]
+    other = list(sample.lines[7])
+    other[sample.names.index("Net Debit (NC)")] = "1.00"
+    payout = sample.changed(9, "Net Debit (NC)", "114.00").lines[8]
 
-    assert "line 8" in refused(twice).reason
+    assert len(list(sample.having([*sample.lines[:8], other, payout]).report())) == len(sample.rows) + 1
 
 
 PROVED = {
@@ -226,6 +228,13 @@ def test_a_quotation_mark_without_its_end_is_refused_where_it_begins(sample: Sam
     lines[line - 1] = lines[line - 1].replace(b",", b',"', 1)
 
     assert refused(sample, b"".join(lines)).line == line
+
+
+def test_quotation_marks_that_bind_all_lines_into_one_record_are_refused_where_it_begins() -> None:
+    sample = SAMPLES["sandbox"]
+    endless = written(sample.lines[:2]).encode() + b'"x' + b'\n","x' * 5000
+
+    assert refused(sample, endless).line == 3
 
 
 def test_a_file_is_known_by_its_bytes_under_whatever_name() -> None:

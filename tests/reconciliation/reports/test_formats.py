@@ -89,6 +89,25 @@ def test_an_older_dashboard_export_has_fewer_columns() -> None:
     assert list(sample.having([[cells[at] for at in kept] for cells in sample.lines]).report()) == sample.rows
 
 
+def test_newer_dashboard_exports_quote_their_first_column_and_write_it_large() -> None:
+    sample = SAMPLES["stripe_dashboard"]
+    data = sample.encoded().replace(b"id,", b'"ID",', 1)
+
+    assert list(sample.report(data)) == sample.rows
+
+
+def test_stripes_users_choose_their_decimal_separator() -> None:
+    sample = SAMPLES["stripe_itemized"]
+    money = {sample.names.index(name) for name in ("gross", "fee", "net", "customer_facing_amount")}
+    lines = [
+        [cell.replace(".", ",") if at in money else cell for at, cell in enumerate(cells)] for cells in sample.lines
+    ]
+    comma = replace(sample, lines=lines, conventions=Conventions(decimal=","))
+
+    assert list(comma.report()) == sample.rows
+    assert refused(replace(comma, conventions=Conventions())).line == 2
+
+
 def test_the_total_of_adyens_fees_is_never_added_to_its_parts() -> None:
     newer = adyen(ADYEN_SINCE_2025)
 
