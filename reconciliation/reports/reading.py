@@ -5,7 +5,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import BinaryIO, Final
 
-from reconciliation.reports import detection, tables, workbooks
+from reconciliation.reports import detection, tables, times, workbooks
 from reconciliation.reports.conventions import Conventions
 from reconciliation.reports.errors import Problem, Problems, ReportError
 from reconciliation.reports.formats.base import Format
@@ -34,6 +34,8 @@ class Report:
         self, file: BinaryIO, *, format: str = "", conventions: Conventions = UNSAID, problems: Problems | None = None
     ) -> None:
         formats = detection.candidates(format, conventions)
+        for zone in filter(None, (conventions.zone, *conventions.zones.values())):
+            times.zone_named(zone)
         self._file = file
         self._conventions = conventions
         self._problems = Problems() if problems is None else problems

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from orders.money import in_words
@@ -80,7 +81,7 @@ class Record:
         if not text or not currency:
             return 0
         how = self._conventions
-        read = lambda: amounts.from_major(text, currency, decimal=how.decimal, grouping=how.grouping)  # noqa: E731
+        read = partial(amounts.from_major, text, currency, decimal=how.decimal, grouping=how.grouping)
         return self.attempt(name, read, 0)
 
     def charged(self, amount: str, currency_name: str, *, currency: str, gross: int) -> tuple[str, int]:

@@ -55,7 +55,8 @@ def survey(file: BinaryIO, *, encoding: str = "") -> Survey:
         raise refuse(1, "an Excel workbook of the old kind, or with a password: save it as .xlsx without one")
     if start.startswith(_WORKBOOK):
         return _surveyed(file, "", last="\n")
-    chosen = encoding or _marked(start) or _told_by_all_of(file)
+    marked = _marked(start)
+    chosen = marked if _is_kind_of(marked, encoding) else encoding or _told_by_all_of(file)
     return _surveyed(file, chosen, last=_check(file, chosen))
 
 
@@ -81,6 +82,11 @@ def _marked(start: bytes) -> str:
     if start[1::2].count(0) > len(start) // 4:
         return "utf-16-le"
     return "utf-16-be" if start[::2].count(0) > len(start) // 4 else ""
+
+
+def _is_kind_of(marked: str, said: str) -> bool:
+    """Whoever says UTF-8 need not know whether there is a mark."""
+    return bool(marked) and marked.split("-")[:2] == ((said and codecs.lookup(said).name) or marked).split("-")[:2]
 
 
 def _told_by_all_of(file: BinaryIO) -> str:

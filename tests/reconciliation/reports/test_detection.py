@@ -68,6 +68,26 @@ def test_an_encoding_nobody_knows_is_the_callers_mistake() -> None:
         Report(BytesIO(b"a"), conventions=Conventions(encoding="klingon"))
 
 
+@pytest.mark.parametrize("how", [Conventions(zone="Mars/Olympus"), Conventions(zones={"PST": "Pacific"})])
+def test_a_time_zone_nobody_knows_is_the_callers_mistake(how: Conventions) -> None:
+    with pytest.raises(ValueError, match="not the name of a time zone"):
+        Report(BytesIO(SAMPLES["sandbox"].encoded()), conventions=how)
+
+
+@pytest.mark.parametrize(
+    ("said", "real"),
+    [("utf8", "utf-8-sig"), ("UTF-8", "utf-8"), ("utf-16", "utf-16"), ("utf_16_le", "utf-16-le"), ("cp1252", "cp1252")],
+)
+def test_an_encoding_may_be_said_with_or_without_its_mark(said: str, real: str) -> None:
+    sample = SAMPLES["sandbox"]
+
+    assert list(Report(BytesIO(sample.encoded(encoding=real)), conventions=Conventions(encoding=said))) == sample.rows
+
+
+def test_a_mark_of_another_encoding_than_was_said_is_not_believed() -> None:
+    refused(SAMPLES["sandbox"].encoded(encoding="utf-16"), how=Conventions(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("separators", [{"decimal": ";"}, {"grouping": "."}, {"grouping": "  "}])
 def test_separators_that_cannot_be_told_apart_are_the_callers_mistake(separators: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="decimals"):
