@@ -20,7 +20,7 @@ MAX_PROBLEMS: Final = 100
 
 
 class Report:
-    """One file, walked through twice: for its checksum and encoding when it is opened, for its rows when iterated.
+    """One file: walked through for its encoding and checksum when it is opened, and for its rows when iterated.
 
     `file` is binary and seekable. `format` names one of `formats.FORMATS`; left out, the header tells. Raise
     ReportError where the file is wrong, ValueError where the caller is.

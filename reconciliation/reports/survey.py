@@ -1,4 +1,4 @@
-"""The first of two walks through a file: its checksum, and which encoding all of it is in."""
+"""What has to be known of all of a file before its rows are read: its checksum, and which encoding it is in."""
 
 import codecs
 import hashlib
@@ -54,21 +54,31 @@ def survey(file: BinaryIO, *, encoding: str = "") -> Survey:
     if start.startswith(_OLD_WORKBOOK):
         raise refuse(1, "an Excel workbook of the old kind, or with a password: save it as .xlsx without one")
     if start.startswith(_WORKBOOK):
-        return _surveyed(file, "", last="\n")
+        return _of_bytes(file)
     marked = _marked(start)
     chosen = marked if _is_kind_of(marked, encoding) else encoding or _told_by_all_of(file)
-    return _surveyed(file, chosen, last=_check(file, chosen))
+    return _of_text(file, chosen)
 
 
-def _surveyed(file: BinaryIO, encoding: str, *, last: str) -> Survey:
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks(file):
+def _of_bytes(file: BinaryIO) -> Survey:
+    digest = hashlib.sha256()
+    for chunk in _chunks(file):
         digest.update(chunk)
-        size += len(chunk)
-    return Survey(digest.hexdigest(), size, encoding, is_ended=last in "\r\n")
+    return Survey(digest.hexdigest(), file.tell(), encoding="", is_ended=True)
 
 
-def chunks(file: BinaryIO) -> Iterator[bytes]:
+def _of_text(file: BinaryIO, encoding: str) -> Survey:
+    """All of it is decoded once, so that no row is read from a file that breaks off into another encoding."""
+    decoder, digest = codecs.getincrementaldecoder(encoding)(), hashlib.sha256()
+    line, last = 1, ""
+    for chunk in chain(_chunks(file), [b""]):
+        digest.update(chunk)
+        text = _decoded(decoder, chunk, encoding, line, last)
+        line, last = line + _line_ends(last, text), text[-1:] or last
+    return Survey(digest.hexdigest(), file.tell(), encoding, is_ended=last in "\r\n")
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     while chunk := file.read(CHUNK):
         yield chunk
@@ -93,7 +103,7 @@ def _told_by_all_of(file: BinaryIO) -> str:
     """UTF-8 or Windows-1252. What is mostly one of them and partly not is a damaged file, not the other one."""
     is_utf8, is_other = False, False
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    for chunk in chunks(file):
+    for chunk in _chunks(file):
         text = decoder.decode(chunk)
         if not text.isascii():
             is_utf8 = is_utf8 or bool(_NO_SURROGATE.search(text))
@@ -102,22 +112,18 @@ def _told_by_all_of(file: BinaryIO) -> str:
     return "cp1252" if is_other and not is_utf8 else "utf-8"
 
 
-def _check(file: BinaryIO, encoding: str) -> str:
-    """The last character, after all of them could be decoded."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    line, last = 1, ""
-    for chunk in chain(chunks(file), [b""]):
-        before = decoder.getstate()
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            decoder.setstate(before)
-            sound = decoder.decode(chunk[: max(0, error.start - len(before[0]))])
-            raise refuse(line + _line_ends(last, sound), _broken(encoding)) from error
-        if "\0" in text:
-            raise refuse(line + _line_ends(last, text[: text.index("\0")]), "has a NUL character: this is no text")
-        line, last = line + _line_ends(last, text), text[-1:] or last
-    return last
+def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, encoding: str, line: int, last: str) -> str:
+    """`line` and `last` are where the text before has ended, and its last character."""
+    before = decoder.getstate()
+    try:
+        text = decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError as error:
+        decoder.setstate(before)
+        sound = decoder.decode(chunk[: max(0, error.start - len(before[0]))])
+        raise refuse(line + _line_ends(last, sound), _broken(encoding)) from error
+    if "\0" in text:
+        raise refuse(line + _line_ends(last, text[: text.index("\0")]), "has a NUL character: this is no text")
+    return text
 
 
 def _line_ends(last: str, text: str) -> int:

@@ -45,19 +45,22 @@ class Columnar(Format):
     """One header, one record a line."""
 
     required: ClassVar[tuple[str, ...]]
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """One of these there has to be too."""
 
     @classmethod
     def missing(cls, cells: Sequence[str], conventions: Conventions) -> list[str]:
         present = set(names_of(cells))
-        return [name for name in cls.needed(conventions) if not present & set(names_of(name.split(" or ")))]
+        missing = [name for name in cls.needed(conventions) if not present & set(names_of([name]))]
+        return missing if not cls.one_of or present & set(names_of(cls.one_of)) else [*missing, " or ".join(cls.one_of)]
 
     @classmethod
     def needed(cls, conventions: Conventions) -> tuple[str, ...]:
-        """The columns there have to be; `a or b` where one of them will do."""
+        """The columns there have to be, as the format or the account names them."""
         return cls.required
 
     def rows(self, header: Header, lines: Iterator[Line]) -> Iterator[Row]:
-        header.require_once([name for names in self.needed(self.conventions) for name in names.split(" or ")])
+        header.require_once([*self.needed(self.conventions), *self.one_of])
         last = header.line
         for line, cells in lines:
             if not any(cell.strip() for cell in cells):

@@ -84,9 +84,10 @@ class StripeItemized(Columnar):
     name = "stripe_itemized"
     title = "Stripe, itemized balance change or payout reconciliation"
     required: ClassVar[tuple[str, ...]] = (
-        *("balance_transaction_id", "reporting_category", "source_id", "created_utc or created"),
+        *("balance_transaction_id", "reporting_category", "source_id"),
         *("currency", "gross", "fee", "net"),
     )
+    one_of: ClassVar[tuple[str, ...]] = ("created_utc", "created")
 
     def row(self, record: Record) -> Row:
         type_ = record.type("reporting_category", CATEGORIES)

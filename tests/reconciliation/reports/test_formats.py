@@ -199,6 +199,17 @@ def test_a_mapped_date_may_come_with_its_offset() -> None:
     assert next(iter(Report(BytesIO(sample.encoded()), conventions=how))).occurred_at == at(10)
 
 
+def test_a_mapped_column_may_have_any_name() -> None:
+    sample = SAMPLES["generic"]
+    assert sample.conventions.mapping is not None
+    mapping = replace(sample.conventions.mapping, gross="Credit or Debit")
+    renamed = [["Credit or Debit" if cell == "Betrag" else cell for cell in cells] for cells in sample.lines]
+    named = replace(sample, lines=renamed, conventions=replace(sample.conventions, mapping=mapping))
+
+    assert list(named.report()) == sample.rows
+    assert refused(named, sample.encoded()).column == "Credit or Debit"
+
+
 def test_a_mapping_names_either_a_column_or_a_currency() -> None:
     with pytest.raises(ValueError, match="either"):
         ColumnMapping(transaction_id="a", type="b", occurred_at="c", gross="d", types={})
