@@ -6,7 +6,7 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.money import MAX_AMOUNT_MINOR, currencies, exponent
@@ -32,6 +32,8 @@ any_movement = st.builds(
     fee=st.integers(-(10**9), 10**9),
     status=st.just("captured"),
 )
+unhurried = settings(deadline=None)
+"""Each example writes and reads files, on a machine that may have other things to do."""
 any_report = st.lists(any_movement, max_size=8, unique_by=lambda each: each.transaction_id)
 
 
@@ -61,6 +63,7 @@ def test_a_text_is_an_amount_or_refused_but_never_another_error(text: str) -> No
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
+@unhurried
 @given(seed=st.integers(0, 2**32))
 def test_the_order_of_the_columns_does_not_matter(sample: Sample, seed: int) -> None:
     first = sample.rows[0].line - 2
@@ -75,6 +78,7 @@ def test_the_order_of_the_columns_does_not_matter(sample: Sample, seed: int) -> 
     assert list(sample.having(moved).report()) == sample.rows
 
 
+@unhurried
 @given(any_report, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]))
 def test_a_report_reads_the_same_in_every_encoding(moved: list[Movement], encoding: str) -> None:
     told = [(each.transaction_id, each.reference, each.gross, each.fee, each.net, each.currency) for each in moved]
@@ -88,6 +92,7 @@ def test_a_report_reads_the_same_in_every_encoding(moved: list[Movement], encodi
     ]
 
 
+@unhurried
 @given(st.binary(max_size=300))
 def test_any_bytes_at_all_are_refused_in_words(data: bytes) -> None:
     with pytest.raises(ReportError) as refusal:
@@ -97,6 +102,7 @@ def test_any_bytes_at_all_are_refused_in_words(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
+@unhurried
 @given(data=st.data())
 def test_a_damaged_file_is_read_as_it_was_or_refused_and_the_doctor_agrees(sample: Sample, data: st.DataObject) -> None:
     whole = bytearray(sample.encoded())
