@@ -15,8 +15,8 @@ from orders.admin.days import CreatedFilter
 from orders.admin.marks import NOTHING, in_words, link, money
 from orders.admin.pages import Record, Table, section
 from orders.models import Order
-from payments.admin.marks import charge_badge, refund_badge
-from payments.models import ChargeAttempt, GatewayOutcome, LedgerPosting, Refund, SagaExecution
+from payments.admin.marks import charge_badge, dispute_badge, refund_badge
+from payments.models import ChargeAttempt, Dispute, GatewayOutcome, LedgerPosting, Refund, SagaExecution
 
 VIEW_SAGA = "payments.view_sagaexecution"
 VIEW_CALL = "payments.view_gatewaycall"
@@ -65,6 +65,23 @@ class Refunds(Table):
         return refund_badge(refund)
 
 
+class Disputes(Table):
+    model = Dispute
+    fields = ("id_link", "amount", "state", "reason", "evidence_due_at", "created_at")
+
+    @admin.display(description="Id")
+    def id_link(self, dispute: Dispute) -> SafeString | str:
+        return link(dispute)
+
+    @admin.display(description="Amount")
+    def amount(self, dispute: Dispute) -> str:
+        return money(dispute.amount_minor, dispute.currency)
+
+    @admin.display(description="Status")
+    def state(self, dispute: Dispute) -> SafeString:
+        return dispute_badge(dispute)
+
+
 class Outcomes(Table):
     model = GatewayOutcome
     verbose_name_plural = "What the gateway reported"
@@ -111,7 +128,7 @@ class ChargeAttemptAdmin(Record):
             "card card_country avs_result cvv_result decline_code payment_method card_fingerprint",
         ),
     ]
-    inlines = (Refunds, Outcomes, Postings)
+    inlines = (Refunds, Disputes, Outcomes, Postings)
 
     @admin.display(description="Declined for")
     def declined_for(self, charge: ChargeAttempt) -> str:

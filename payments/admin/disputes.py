@@ -14,20 +14,16 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from orders.admin.days import CreatedFilter
-from orders.admin.marks import NOTHING, Tone, badge, in_words, link, moment, money, page_url
+from orders.admin.marks import NOTHING, in_words, link, moment, money, page_url
 from orders.admin.pages import Record, section
 from orders.models import Order
 from payments import disputes
 from payments.admin.charges import GatewayFilter
+from payments.admin.marks import dispute_badge
 from payments.errors import DisputeAnsweredError
 from payments.models import ChargeAttempt, Dispute
 
 ANSWER: Final = "payments.answer_dispute"
-TONES: Final[Mapping[str, Tone]] = {
-    Dispute.Status.OPEN: "alarm",
-    Dispute.Status.WON: "good",
-    Dispute.Status.LOST: "bad",
-}
 
 
 class Answer(forms.Form):
@@ -140,8 +136,7 @@ class DisputeAdmin(Record):
 
     @admin.display(description="Status")
     def state(self, dispute: Dispute) -> SafeString:
-        is_answered = dispute.status == Dispute.Status.OPEN and dispute.answered_at is not None
-        return badge("answered", "busy") if is_answered else badge(dispute.status, TONES[dispute.status])
+        return dispute_badge(dispute)
 
     @admin.display(description="Amount")
     def amount(self, dispute: Dispute) -> str:

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orders.admin.marks import NOTHING, Tone, badge
-from payments.models import ChargeAttempt, Refund, SagaExecution, SagaStep, WebhookEvent
+from payments.models import ChargeAttempt, Dispute, Refund, SagaExecution, SagaStep, WebhookEvent
 from payments.redaction import redact
 
 LONGEST: Final = 20_000
@@ -29,6 +29,11 @@ REFUND_TONES: Final[Mapping[str, Tone]] = {
     Refund.Status.UNKNOWN: "alarm",
     Refund.Status.SUCCEEDED: "good",
     Refund.Status.FAILED: "bad",
+}
+DISPUTE_TONES: Final[Mapping[str, Tone]] = {
+    Dispute.Status.OPEN: "alarm",
+    Dispute.Status.WON: "good",
+    Dispute.Status.LOST: "bad",
 }
 SAGA_TONES: Final[Mapping[str, Tone]] = {
     SagaExecution.State.PENDING: "busy",
@@ -60,6 +65,12 @@ DECISION_TONES: Final[Mapping[str, Tone]] = {
     "review": "busy",
     "block": "bad",
 }
+
+
+def dispute_badge(dispute: Dispute) -> SafeString:
+    """One that was answered waits for the bank, and for nobody here."""
+    is_answered = dispute.status == Dispute.Status.OPEN and dispute.answered_at is not None
+    return badge("answered", "busy") if is_answered else badge(dispute.status, DISPUTE_TONES[dispute.status])
 
 
 def charge_badge(charge: ChargeAttempt) -> SafeString:

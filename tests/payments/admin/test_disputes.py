@@ -60,6 +60,15 @@ def test_a_dispute_is_taken_over_and_answered_with_a_note(desk: Office, sandbox:
     assert "Take over" not in desk.page(PAGE, dispute.public_id)
 
 
+def test_a_charge_shows_its_disputes(desk: Office, sandbox: Sandbox) -> None:
+    dispute = make_dispute(answered_at=timezone.now())
+
+    html = desk.page("payments_chargeattempt_change", dispute.charge_id)
+
+    assert dispute.public_id in html
+    assert "answered" in html
+
+
 def test_an_answer_without_a_note_is_not_noted(desk: Office, sandbox: Sandbox) -> None:
     dispute = make_dispute()
 
