@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.sandbox import SECRET, Sandbox
 
 class OnSandbox(Subject):
     name = "sandbox"
+    has_reports = True
 
     _sandbox: Sandbox
     _receiver: Receiver
@@ -44,6 +46,9 @@ class OnSandbox(Subject):
     def answer_challenge(self, reference: str, *, is_passed: bool) -> None:
         answer = self._sandbox.post(f"/3ds/{reference}/{'approve' if is_passed else 'fail'}")
         assert answer.status < 400, answer.data
+
+    def report(self, day: date) -> bytes:
+        return self._sandbox.get("/report.csv", date=day.isoformat()).data
 
     def capture_webhook(self, reference: str) -> Delivery:
         return self._receiver.wait_for('"charge.captured"', reference)

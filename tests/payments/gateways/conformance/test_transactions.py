@@ -1,12 +1,16 @@
 """The movements of a day, which reconciliation holds against the ledger."""
 
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 
 import pytest
 
 from payments.errors import InvalidRequestError
 from payments.gateways.base import Operation, Outcome, PaymentGateway
+from reconciliation.reports.reading import Report
+from reconciliation.reports.rows import RowType
 from tests.payments.gateways.conformance.payment import Payment
+from tests.payments.gateways.conformance.subject import Subject
 from tests.payments.gateways.conformance.subjects import with_a, without
 
 
@@ -58,6 +62,26 @@ def test_a_day_on_which_nothing_moved_is_empty(adapter: PaymentGateway, payment:
     payment.capture()
 
     assert adapter.list_transactions(datetime.now(UTC).date() - timedelta(days=1)) == []
+
+
+@with_a("reports")
+def test_its_report_has_each_movement_under_the_name_by_which_it_is_booked(subject: Subject, payment: Payment) -> None:
+    today = datetime.now(UTC).date()
+    payment.authorize()
+    captured, refunded = payment.capture(), payment.refund(20_00)
+    days = sorted({today, datetime.now(UTC).date()})
+
+    rows = [row for day in days for row in Report(BytesIO(subject.report(day)))]
+
+    moved = {row.transaction_id: (row.type, row.gross_minor, row.currency) for row in rows}
+    assert moved[captured.transaction_id] == (RowType.CHARGE, 50_00, "USD")
+    assert moved[refunded.transaction_id] == (RowType.REFUND, -20_00, "USD")
+
+
+@without("reports")
+def test_a_peer_without_reports_has_none_to_give(subject: Subject) -> None:
+    with pytest.raises(NotImplementedError):
+        subject.report(datetime.now(UTC).date())
 
 
 @without("transactions")
