@@ -6,8 +6,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+from django.db import transaction
+
 from payments.gateways.base import Call
-from payments.models import GatewayCall
+from payments.models import GatewayCall, SagaExecution
 from payments.redaction import redact
 
 LONGEST_ADDRESS = 500
@@ -44,8 +46,17 @@ def pass_on(calls: Iterable[Call]) -> None:
 
 
 def keep(calls: Iterable[Call], **about: Any) -> None:
-    """Write a row each, in one statement. `about` is whatever of order, saga and step is known."""
-    GatewayCall.objects.bulk_create(rows(calls, **about))
+    """Write a row each. `about` is whatever of order, saga and step is known.
+
+    The saga is locked first, as everywhere: the database checks the rows' keys by locking what they point at, and would
+    begin with the order.
+    """
+    made = rows(calls, **about)
+    with transaction.atomic():
+        if made and "saga" in about:
+            saga = SagaExecution.objects.select_for_update(no_key=True).filter(pk=about["saga"].pk)
+            saga.values_list("pk").first()
+        GatewayCall.objects.bulk_create(made)
 
 
 def rows(calls: Iterable[Call], **about: Any) -> list[GatewayCall]:

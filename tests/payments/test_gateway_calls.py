@@ -1,11 +1,17 @@
 """The record of calls: who writes it, and for how long it is kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
+from time import sleep
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
+from orders.models import Order
+from payments.gateways import audit
+from payments.gateways.base import Call
 from payments.models import GatewayCall, SagaExecution
 from payments.reaping import BATCH, prune_gateway_calls
 from payments.sagas import engine, leases
@@ -110,3 +116,29 @@ def test_more_than_a_batch_of_them_too() -> None:
     prune_gateway_calls()
 
     assert not GatewayCall.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_that_are_kept_beside_a_saga_that_goes_on_lock_in_its_order() -> None:
+    saga = begin_checkout(make_order())
+    call = Call("look_up", "GET /x", 200, 1, None, None, gateway="sandbox", outcome="succeeded")
+    has_saga = Event()
+
+    def carry_on() -> None:
+        with transaction.atomic():
+            SagaExecution.objects.select_for_update().get(pk=saga.pk)
+            has_saga.set()
+            sleep(0.3)  # for the other to come as far as it can
+            Order.objects.select_for_update().get(pk=saga.order_id)
+        connection.close()
+
+    def keep() -> None:
+        assert has_saga.wait(5)
+        audit.keep([call], order=saga.order, saga=saga)
+        connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(carry_on), pool.submit(keep)]:
+            done.result()
+
+    assert GatewayCall.objects.filter(saga=saga).count() == 1
