@@ -95,7 +95,7 @@ def test_a_name_that_means_this_machine_is_refused(host: str) -> None:
     [
         "http://hooks.example.com/",
         "ftp://hooks.example.com/",
-        "file:///etc/passwd",
+        "file:///hooks",
         "hooks.example.com/",
         "https://",
         "https:///path",

@@ -157,7 +157,7 @@ def test_a_damaged_part_is_refused() -> None:
 
 @pytest.mark.parametrize("path", ["workbook", "sharedStrings", "styles", "worksheets/sheet1"])
 def test_a_document_type_is_refused_and_with_it_every_entity(path: str) -> None:
-    bomb = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>'
+    bomb = '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///a">]><a>&b;</a>'
     data = book({"January": sheet([HEADER, SALE])}, strings=STRINGS, more={f"xl/{path}.xml": bomb})
 
     assert "document type" in refused(data).reason

@@ -15,7 +15,6 @@ from tests.sandbox import SECRET, Sandbox
 
 class OnSandbox(Subject):
     name = "sandbox"
-    has_reports = True
 
     _sandbox: Sandbox
     _receiver: Receiver
@@ -48,6 +47,7 @@ class OnSandbox(Subject):
         assert answer.status < 400, answer.data
 
     def report(self, day: date) -> bytes:
+        """Its own report of that UTC day, as a file."""
         return self._sandbox.get("/report.csv", date=day.isoformat()).data
 
     def capture_webhook(self, reference: str) -> Delivery:

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -38,7 +37,6 @@ class Subject(ABC):
     has_webhooks: ClassVar[bool] = True
     has_transactions: ClassVar[bool] = True
     has_three_decimals: ClassVar[bool] = True
-    has_reports: ClassVar[bool] = False
 
     proxy: Proxy
     """All that the adapter says goes through it; what the subject itself asks of the peer does not."""
@@ -78,10 +76,6 @@ class Subject(ABC):
 
     def answer_challenge(self, reference: str, *, is_passed: bool) -> None:
         """What the customer does, without any word of it to the adapter."""
-        raise NotImplementedError
-
-    def report(self, day: date) -> bytes:
-        """The peer's own report of that UTC day, as a file."""
         raise NotImplementedError
 
     def capture_webhook(self, reference: str) -> Delivery:

@@ -24,6 +24,11 @@ def with_two_calls() -> pytest.MarkDecorator:
     return _for(["stripe"])
 
 
+def with_reports() -> pytest.MarkDecorator:
+    """For the peers that give their movements as a file, too: of the others that is done by the gateway's own pages."""
+    return _for(["sandbox"])
+
+
 def told_by_events_alone() -> pytest.MarkDecorator:
     """For the gateways that cannot be asked."""
     return _for(["adyen"])

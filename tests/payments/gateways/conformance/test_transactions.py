@@ -10,8 +10,9 @@ from payments.gateways.base import Operation, Outcome, PaymentGateway
 from reconciliation.reports.reading import Report
 from reconciliation.reports.rows import RowType
 from tests.payments.gateways.conformance.payment import Payment
+from tests.payments.gateways.conformance.sandbox import OnSandbox
 from tests.payments.gateways.conformance.subject import Subject
-from tests.payments.gateways.conformance.subjects import with_a, without
+from tests.payments.gateways.conformance.subjects import with_a, with_reports, without
 
 
 def _since(day: date, adapter: PaymentGateway) -> list[Outcome]:
@@ -64,8 +65,9 @@ def test_a_day_on_which_nothing_moved_is_empty(adapter: PaymentGateway, payment:
     assert adapter.list_transactions(datetime.now(UTC).date() - timedelta(days=1)) == []
 
 
-@with_a("reports")
+@with_reports()
 def test_its_report_has_each_movement_under_the_name_by_which_it_is_booked(subject: Subject, payment: Payment) -> None:
+    assert isinstance(subject, OnSandbox)
     today = datetime.now(UTC).date()
     payment.authorize()
     captured, refunded = payment.capture(), payment.refund(20_00)
@@ -76,12 +78,6 @@ def test_its_report_has_each_movement_under_the_name_by_which_it_is_booked(subje
     moved = {row.transaction_id: (row.type, row.gross_minor, row.currency) for row in rows}
     assert moved[captured.transaction_id] == (RowType.CHARGE, 50_00, "USD")
     assert moved[refunded.transaction_id] == (RowType.REFUND, -20_00, "USD")
-
-
-@without("reports")
-def test_a_peer_without_reports_has_none_to_give(subject: Subject) -> None:
-    with pytest.raises(NotImplementedError):
-        subject.report(datetime.now(UTC).date())
 
 
 @without("transactions")
