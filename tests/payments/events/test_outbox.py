@@ -21,7 +21,8 @@ from tests.orders.builders import make_client, make_order, make_stock
 from tests.payments.builders import Api, advance, charge_of, run_checkout
 from tests.sandbox import Sandbox
 
-MOST_STATEMENTS, MOST_COMMITS = 45, 6
+MOST_STATEMENTS, MOST_COMMITS = {"postgresql": 45, "sqlite": 47}, 6
+"""Tried on SQLite without Redis, where the breaker is a row, too: that is two statements more."""
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 UNTOLD = {"order.processing", "charge.pending", "charge.unknown"}
 
@@ -202,7 +203,6 @@ class TestOneCommit:
 
         assert events() == [("order.cancelled", 1)]
 
-    @pytest.mark.skipif(connection.vendor != "postgresql", reason="the limits are those of production's database")
     def test_a_checkout_stays_within_its_statements_and_commits(self, sandbox: Sandbox) -> None:
         api = Api(make_client())
         for _ in range(3):  # the first ones fill what is kept
@@ -211,5 +211,5 @@ class TestOneCommit:
                 assert api.checkout(order).status_code == 201
         sent = [query["sql"] for query in captured]
 
-        assert sum(not text.startswith(CONTROL) for text in sent) <= MOST_STATEMENTS
+        assert sum(not text.startswith(CONTROL) for text in sent) <= MOST_STATEMENTS[connection.vendor]
         assert sent.count("COMMIT") <= MOST_COMMITS
