@@ -62,13 +62,16 @@ def _move_money(charge: ChargeAttempt, dispute: Dispute, *, was_withdrawn: bool)
     is_out = dispute.is_withdrawn
     is_first = (was_withdrawn or dispute.status == Status.LOST) and not ledger.has_dispute(dispute)
     stays_out = dispute.status == Status.LOST or (dispute.status == Status.OPEN and (is_out or is_first))
-    if is_first or (stays_out and not is_out):
-        ledger.post_dispute(charge, dispute)
-    if not stays_out and (is_out or is_first):
-        ledger.reverse_dispute(dispute)
-    Dispute.objects.filter(pk=dispute.pk).update(is_withdrawn=stays_out)
+    if not is_first and stays_out == is_out:
+        return False
+    if not Dispute.objects.filter(pk=dispute.pk, is_withdrawn=is_out).update(is_withdrawn=stays_out, updated_at=Now()):
+        return False
     dispute.is_withdrawn = stays_out
-    return is_first or stays_out != is_out
+    if not is_out:
+        ledger.post_dispute(charge, dispute)
+    if not stays_out:
+        ledger.reverse_dispute(dispute)
+    return True
 
 
 def require_undisputed(charge: ChargeAttempt, *, amount_minor: int) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.models import Order
@@ -18,10 +17,6 @@ from payments.sagas.run import Run
 State, Status = SagaExecution.State, ChargeAttempt.Status
 
 STOPPED = (State.NEEDS_ATTENTION, State.FAILED_COMPENSATION)
-LIVE = Q(status__in=[*ChargeAttempt.UNSETTLED, Status.AUTHORIZED]) | Q(
-    status=Status.CAPTURED, captured_minor__gt=F("refunded_minor")
-)
-"""The charges whose money is, or may yet become, the customer's loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ def read(saga_id: UUID, *, for_update: bool = False) -> Standing | None:
         run=run,
         step=SagaStep.objects.filter(saga=saga, position=saga.cursor, direction=saga.direction).first(),
         refund=Refund.objects.filter(saga=saga).first(),
-        has_live_charge=ChargeAttempt.objects.filter(LIVE, order=saga.order_id).exists(),
+        has_live_charge=ChargeAttempt.objects.held().filter(order=saga.order_id).exists(),
         is_leased=saga.lease_until is not None and saga.lease_until >= saga.database_now,
         awaiting=SagaIntervention.objects.awaiting().filter(saga=saga).select_related("requested_by").first(),
     )

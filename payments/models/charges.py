@@ -19,10 +19,14 @@ class ChargeQuerySet(models.QuerySet["ChargeAttempt"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self if user.has_perm(ACCESS_ALL_CLIENTS) else self.filter(order__client_id=user.pk)
 
-    def live(self) -> Self:
-        """Those that may still cost the customer something, or do."""
-        is_paid = Q(status=ChargeAttempt.Status.CAPTURED, captured_minor__gt=F("refunded_minor"), is_surplus=False)
+    def held(self) -> Self:
+        """Those whose money is, or may yet become, the customer's loss."""
+        is_paid = Q(status=ChargeAttempt.Status.CAPTURED, captured_minor__gt=F("refunded_minor"))
         return self.filter(Q(status__in=ChargeAttempt.UNCAPTURED) | is_paid)
+
+    def live(self) -> Self:
+        """Those of which an order has one at most: what is surplus pays for nothing."""
+        return self.held().filter(is_surplus=False)
 
 
 class ChargeAttempt(TypedModel):

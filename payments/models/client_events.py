@@ -132,29 +132,18 @@ def tell_charge(charge: "ChargeAttempt") -> None:
 
 
 def tell_refund(refund: "Refund") -> None:
-    charge = refund.charge
-    _tell(
-        "refund",
-        refund,
-        client_id=charge.order.client_id,
-        order=charge.order.public_id,
-        charge=charge.public_id,
-        amount=refund.amount_minor,
-        reason=refund.reason,
-    )
+    _tell_of_charge("refund", refund)
 
 
 def tell_dispute(dispute: "Dispute") -> None:
-    charge = dispute.charge
-    _tell(
-        "dispute",
-        dispute,
-        client_id=charge.order.client_id,
-        order=charge.order.public_id,
-        charge=charge.public_id,
-        amount=dispute.amount_minor,
-        reason=dispute.reason,
-    )
+    _tell_of_charge("dispute", dispute)
+
+
+def _tell_of_charge(what: str, row: "Refund | Dispute") -> None:
+    """What was given back of a charge, or is taken back."""
+    order = row.charge.order
+    facts = {"order": order.public_id, "charge": row.charge.public_id, "amount": row.amount_minor}
+    _tell(what, row, client_id=order.client_id, **facts, reason=row.reason)
 
 
 def _tell(what: str, row: Any, *, client_id: int, **facts: Any) -> None:
