@@ -1,8 +1,10 @@
 """Post what a gateway has done with money. The caller brings the transaction that learned of it."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
-from payments.gateways.base import Operation, Outcome, Result
+from payments.gateways.base import Outcome
 from payments.models import ChargeAttempt, Dispute, LedgerPosting, Refund
 
 Account = LedgerPosting.Account
@@ -14,18 +16,18 @@ DEFAULT, ELSEWHERE = "default", "elsewhere"
 
 def post_capture(charge: ChargeAttempt, outcome: Outcome, *, credit: LedgerPosting.Account = Account.SALES) -> None:
     """Money the gateway now owes us."""
-    _post(charge, outcome, kind=Kind.CAPTURE, debit=Account.GATEWAY_CLEARING, credit=credit)
+    _post(charge, kind=Kind.CAPTURE, debit=Account.GATEWAY_CLEARING, credit=credit, **_facts_of(outcome))
 
 
 def post_refund(charge: ChargeAttempt, outcome: Outcome, *, debit: LedgerPosting.Account = Account.REFUNDS) -> None:
     """Money the gateway gave back on our account."""
-    _post(charge, outcome, kind=Kind.REFUND, debit=debit, credit=Account.GATEWAY_CLEARING)
+    _post(charge, kind=Kind.REFUND, debit=debit, credit=Account.GATEWAY_CLEARING, **_facts_of(outcome))
 
 
 def post_refund_elsewhere(charge: ChargeAttempt, *, name: str, amount_minor: int) -> None:
     """Money people gave back past the gateway, under a `name` that no gateway knows: none of its reports has this."""
-    told = Outcome(Operation.REFUND, Result.SUCCEEDED, name, charge.gateway_reference, amount_minor, charge.currency)
-    _post(charge, told, kind=Kind.REFUND, debit=Account.REFUNDS, credit=Account.SUSPENSE, account=ELSEWHERE)
+    facts = {"transaction_id": name, "amount_minor": amount_minor, "currency": charge.currency}
+    _post(charge, kind=Kind.REFUND, debit=Account.REFUNDS, credit=Account.SUSPENSE, gateway_account=ELSEWHERE, **facts)
 
 
 def reverse_refund(refund: Refund) -> None:
@@ -36,8 +38,8 @@ def reverse_refund(refund: Refund) -> None:
 def post_dispute(charge: ChargeAttempt, dispute: Dispute) -> None:
     """Money the gateway took from our balance. It may do so twice, when a dispute that was won is opened again."""
     name = f"{dispute.gateway_reference}:again" if has_dispute(dispute) else dispute.gateway_reference
-    told = Outcome(Operation.REFUND, Result.SUCCEEDED, name, "", dispute.amount_minor, dispute.currency)
-    _post(charge, told, kind=Kind.DISPUTE, debit=Account.DISPUTES, credit=Account.GATEWAY_CLEARING)
+    facts = {"transaction_id": name, "amount_minor": dispute.amount_minor, "currency": dispute.currency}
+    _post(charge, kind=Kind.DISPUTE, debit=Account.DISPUTES, credit=Account.GATEWAY_CLEARING, **facts)
 
 
 def reverse_dispute(dispute: Dispute) -> None:
@@ -71,24 +73,9 @@ def _reverse(posting: LedgerPosting) -> None:
     )
 
 
-def _post(
-    charge: ChargeAttempt,
-    outcome: Outcome,
-    *,
-    kind: LedgerPosting.Kind,
-    debit: LedgerPosting.Account,
-    credit: LedgerPosting.Account,
-    account: str = DEFAULT,
-) -> None:
-    LedgerPosting.objects.create(
-        gateway=charge.gateway,
-        gateway_account=account,
-        kind=kind,
-        transaction_id=outcome.transaction_id,
-        debit=debit,
-        credit=credit,
-        amount_minor=outcome.amount_minor,
-        currency=outcome.currency,
-        charge=charge,
-        occurred_at=outcome.occurred_at,
-    )
+def _facts_of(outcome: Outcome) -> dict[str, Any]:
+    return {name: getattr(outcome, name) for name in ("transaction_id", "amount_minor", "currency", "occurred_at")}
+
+
+def _post(charge: ChargeAttempt, **facts: Any) -> None:
+    LedgerPosting.objects.create(gateway=charge.gateway, charge=charge, **{"gateway_account": DEFAULT, **facts})
