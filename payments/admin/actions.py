@@ -131,14 +131,15 @@ class OrderActions:
         context = {
             **self.admin_site.each_context(request),
             "title": f"{title}: {order}",
-            "order": order,
+            "row": order,
+            "row_url": page_url(order),
+            "list_url": reverse("admin:orders_order_changelist"),
             "opts": Order._meta,
-            "order_url": page_url(order),
             "form": form,
             "what": what,
             "do": title,
         }
-        return TemplateResponse(request, "admin/orders/order/act.html", context, status=400 if form.errors else 200)
+        return TemplateResponse(request, "admin/act.html", context, status=400 if form.errors else 200)
 
     def _done(self, request: HttpRequest, order: Order, act: Callable[[], str]) -> HttpResponse:
         try:

@@ -76,7 +76,7 @@ class ConfirmedActions:
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             return self._do(request, row, action, reason=form.cleaned_data["reason"])
-        return self._page_of(request, row, action, "admin/payments/act.html", form=form)
+        return self._page_of(request, row, action, "admin/act.html", form=form)
 
     def answer(self, request: HttpRequest, row: Any, action: Action, made: Any) -> HttpResponse:
         """After it was done; `made` is what came of it."""
@@ -101,7 +101,8 @@ class ConfirmedActions:
             "row_url": page_url(row),
             "list_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
             "opts": self.opts,
-            "action": action,
+            "do": action.title,
+            "what": action.what,
             **more,
         }
         form = more.get("form")

@@ -63,7 +63,7 @@ class DisputeAdmin(Record):
     list_display = ("typed_id", "amount", "state", "why", "due", "owner", "order_link", "created_at")
     list_filter = (QueueFilter, GatewayFilter, CreatedFilter)
     list_select_related = ("charge__order", "owner")
-    ordering: ClassVar[Any] = ("evidence_due_at", "-id")
+    ordering: ClassVar[Any] = (models.F("evidence_due_at").asc(nulls_last=True), "-id")
     search_fields = ("gateway_reference",)
     search_help_text = "The whole id of the dispute, its charge or order, or the gateway's name of it"
     needs: ClassVar[Mapping[str, str]] = {

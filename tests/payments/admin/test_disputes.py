@@ -31,12 +31,14 @@ def make_dispute(name: str = "sdp_1", *, due_in: timedelta = timedelta(days=7), 
 
 def test_the_queue_has_what_is_unanswered_the_most_urgent_first(desk: Office, sandbox: Sandbox) -> None:
     later, sooner = make_dispute(), make_dispute("sdp_2", due_in=timedelta(hours=1))
+    undated = make_dispute("sdp_5")
+    Dispute.objects.filter(pk=undated.pk).update(evidence_due_at=None)
     closed = make_dispute("sdp_3", status="won")
     answered = make_dispute("sdp_4", answered_at=timezone.now())
 
     html = desk.page(LIST)
 
-    assert html.index(sooner.public_id) < html.index(later.public_id)
+    assert html.index(sooner.public_id) < html.index(later.public_id) < html.index(undated.public_id)
     assert closed.public_id not in html
     assert answered.public_id not in html
     assert closed.public_id in desk.page(LIST, queue="won")
